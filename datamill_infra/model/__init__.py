@@ -1,0 +1,1 @@
+"""The pure model: no Dagster, no Kubernetes client, no network, no clock."""
