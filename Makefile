@@ -1,0 +1,70 @@
+# Every command of a developer and of CI. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+# The editable install must not reach for a build backend of its own: bootstrap.lock brings one.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+SOURCES := datamill_infra datamill_pipelines tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev demo test test-faults test-browser check format bench lock clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: .venv/.installed ## Create .venv with what users need
+dev: .venv/.installed-dev ## ... and what developers need
+
+.venv/bin/uv: bootstrap.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else \
+	  f"Data Mill needs Python 3.11 or 3.12, and {sys.executable} is {v[0]}.{v[1]}. Say: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv || { echo "Cannot create .venv. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bootstrap.lock
+	@touch $@
+
+.venv/.installed: requirements.lock pyproject.toml .venv/bin/uv
+	@echo "Installing the Python packages (first time: about a minute)"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: install ## Set up the platform, run the pipelines, train and serve a model
+	@$(BIN)/datamill demo
+
+test: dev ## All tests that need no Kubernetes, no browser and no root
+	$(BIN)/pytest -m "not browser and not faults"
+
+test-faults: dev ## The fault bench with its large counts (under 40 min)
+	$(BIN)/pytest -m faults --timeout 2400
+
+test-browser: dev ## The Dagster UI in a headless Chromium (needs the chromium package)
+	@command -v chromium >/dev/null || { echo "Chromium is missing. On Debian: apt-get install chromium"; exit 1; }
+	$(BIN)/pytest -m browser --timeout 600
+
+check: dev ## Linters, formatter, types, layers
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: dev ## Apply the formatter and the safe fixes
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: dev ## Side-by-side runs against peers; writes docs/benchmarks.md
+	$(INSTALL) --require-hashes -r benchmarks/requirements.lock
+	$(BIN)/python -m benchmarks
+
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock"
+lock: ## Resolve the dependencies again (hashes, no download addresses)
+	$(COMPILE) bootstrap.in -o bootstrap.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Stop what runs in this checkout and remove what it made
+	@test ! -x $(BIN)/datamill || $(BIN)/datamill down --delete-data --yes || true
+	rm -rf .datamill .venv
