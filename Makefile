@@ -62,7 +62,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --gen
   --custom-compile-command "make lock"
 lock: ## Resolve the dependencies again (hashes, no download addresses)
 	$(COMPILE) bootstrap.in -o bootstrap.lock
-	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml -c constraints.in -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Stop what runs in this checkout and remove what it made
