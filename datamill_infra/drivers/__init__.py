@@ -1,0 +1,1 @@
+"""How a component is brought about: one driver per provider, behind :class:`datamill_infra.drivers.driver.Driver`."""
