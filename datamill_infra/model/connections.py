@@ -44,7 +44,7 @@ class Connection:
             raise ConfigurationError(
                 f"The connection to {self.component} ({self.capability}) names secrets that do not exist:"
                 f" {', '.join(missing)}.",
-                instruction="Run `datamill up`, which generates missing secrets, or restore the deployment's secret file.",
+                instruction="Run `datamill up`, which generates missing secrets, or restore the secret file.",
             )
         values = dict(self.fields) | {name: secrets[secret] for name, secret in self.secrets.items()}
         return ResolvedConnection(self.capability, self.component, values, frozenset(self.secrets))
