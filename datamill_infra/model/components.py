@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, InstanceOf, model_validator
 
-from datamill_infra.model.documents import load_document
+from datamill_infra.model.documents import Document, load_document
 from datamill_infra.model.errors import ConfigurationError
 from datamill_infra.model.providers import (
     PROVIDERS,
@@ -24,7 +24,7 @@ from datamill_infra.model.units import ChartUnit, KustomizeUnit, ResourcesUnit
 from datamill_infra.model.validation import Line, Name, Names, Part, validate, wrong
 
 if TYPE_CHECKING:
-    from datamill_infra.model.documents import Document, Location
+    from datamill_infra.model.documents import Location
 
 RESERVED = frozenset(
     {"claim", "claims", "consumer", "deployment", "host", "namespace", "paths", "ports", "target", "values"}
@@ -65,10 +65,12 @@ class ComponentSpec(Part):
         needs: capability to claim; always required, whatever the provider (``external`` needs nothing).
         uses: capability to optional wiring.
         connection: capability to what it yields.
+        document: the file as read, for the lines of its values.
     """
 
     name: Name
     folder: Path
+    document: InstanceOf[Document] = Field(repr=False, exclude=True)
     title: Line
     summary: Line
     homepage: Annotated[str, Field(pattern=r"^https://\S+$")]
@@ -150,7 +152,8 @@ class ComponentSpec(Part):
         if self.embedded:
             generated = set(self.embedded.secrets)
             for capability, entry in self.connection_of("embedded").items():
-                if unknown := sorted(set(entry.secrets.values()) - generated):
+                named = {secret for secret in entry.secrets.values() if not secret.startswith("$")}
+                if unknown := sorted(named - generated):
                     raise wrong(
                         f"the connection {capability!r} carries the secret {unknown[0]!r}, which is not generated",
                         f"Add it to `embedded.secrets`; there: {', '.join(sorted(generated)) or '(none)'}.",
@@ -164,7 +167,7 @@ def load_component(folder: Path) -> ComponentSpec:
         ConfigurationError: the file is wrong, or names a file that is not there.
     """
     document = load_document(folder / "component.yaml")
-    spec = validate(ComponentSpec, document, given={"name": folder.name, "folder": folder})
+    spec = validate(ComponentSpec, document, given={"name": folder.name, "folder": folder, "document": document})
     _check_files(spec, document)
     return spec
 

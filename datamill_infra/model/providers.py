@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from datamill_infra.model.units import Files, RelativePath, Unit, Values
 from datamill_infra.model.validation import FieldName, FieldNames, Line, Name, Part, wrong
@@ -21,6 +21,11 @@ Claim = dict[FieldName, JsonValue]
 
 Claims = dict[Name, Claim]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+SecretReference = Annotated[
+    str, StringConstraints(pattern=r"^([a-z][a-z0-9_]*|\$\{[a-z][a-z0-9]*(-[a-z0-9]+)*\.[a-z][a-z0-9_]*\})$")
+]
+"""A secret of the component itself (``password``) or of a connection it needs (``${s3.secret_key}``)."""
 
 
 class ClaimsPart(Part):
@@ -44,12 +49,12 @@ class ConnectionPart(Part):
 
     Attributes:
         fields: name to value or template, e.g. ``{bootstrap_servers: "${host}:${ports.broker}"}``.
-        secrets: field name to the component's secret that it carries, e.g. ``{password: password}``.
+        secrets: field name to the secret that it carries, e.g. ``{password: password}``.
         claims: how claims show in a consumer's connection.
     """
 
     fields: dict[FieldName, str | int | bool] = Field(default_factory=dict)
-    secrets: dict[FieldName, FieldName] = Field(default_factory=dict)
+    secrets: dict[FieldName, SecretReference] = Field(default_factory=dict)
     claims: ClaimsPart | None = None
 
     @model_validator(mode="after")

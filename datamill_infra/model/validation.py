@@ -6,7 +6,7 @@ Every message names the file, the line, the dotted key, and what to write instea
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, LiteralString, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
