@@ -1,0 +1,58 @@
+"""Generated secrets of one deployment: made once, kept in one 0600 file, read at the moment of use."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING
+
+from datamill_infra.drivers.embedded.files import write_private
+from datamill_infra.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+# 128 bits, in hexadecimal: needs no quoting in properties, YAML, XML, URLs, JAAS lines or shells.
+SECRET_BYTES = 16
+
+
+class SecretStore:
+    """The secrets of one deployment by name, e.g. ``kafka.password``.
+
+    Args:
+        file: where they are kept, ``state/secrets.json``.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def read(self) -> dict[str, str]:
+        """All secrets.
+
+        Raises:
+            ConfigurationError: the file is damaged. Nothing is generated in its place: data may depend on the old ones.
+        """
+        try:
+            return {str(k): str(v) for k, v in json.loads(self.file.read_text(encoding="utf-8")).items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{self.file} is damaged.",
+                instruction="Restore it from a copy, or give up the data with `datamill down --delete-data`.",
+            ) from error
+
+    def ensure(self, names: Iterable[str]) -> dict[str, str]:
+        """Generate what is missing of ``names``, and return all secrets. Callers hold the writer lock.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+            StateError: it cannot be written.
+        """
+        known = self.read()
+        missing = {name: secrets.token_hex(SECRET_BYTES) for name in names if name not in known}
+        if missing:
+            known |= missing
+            write_private(self.file, json.dumps(known, indent=2, sort_keys=True))
+        return known

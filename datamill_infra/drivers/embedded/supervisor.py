@@ -1,0 +1,340 @@
+"""The one door to supervisord, which keeps the servers of one deployment running.
+
+What lives here: starting supervisord so that it outlives whoever started it, telling it which programs exist, asking it
+how they are. What does not: what a program is (:mod:`.program`), the last instructions before its exec (:mod:`.launch`)
+and what supervisord's journal says about the past (:mod:`.journal`).
+
+Each component is one group, one file in ``run/programs/``. The files are the truth: when supervisord was killed, the
+next :meth:`Supervisor.ensure` starts another one, which starts every program it finds there. Changing anything is
+therefore: stop, write, start.
+
+supervisord runs in ``run/`` and its configuration has only relative paths: those of users contain spaces, percent signs
+and brackets, which it would expand. The Unix socket is bound as ``/proc/self/cwd/supervisor.sock`` and connected as
+``/proc/self/fd/N/supervisor.sock``: its address may have 107 bytes, and the deployment's directory may be deeper.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from datamill_infra.drivers.embedded import launch
+from datamill_infra.drivers.embedded.files import write_private
+from datamill_infra.model.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from datamill_infra.drivers.embedded.program import Program
+
+SOCKET = "supervisor.sock"
+# supervisord answers in a millisecond; its start takes 0.2 s, on a machine that starts ten servers at once a few.
+ANSWER_SECONDS, START_SECONDS = 10.0, 20.0
+# Faults of supervisord that mean "already so".
+BAD_NAME, ALREADY_ADDED = 10, 90
+
+LAUNCH = """\
+#!/bin/sh
+exec {python} -I -S {launch} "$1"
+"""
+
+CONFIGURATION = """\
+; Written by Data Mill. Changes are overwritten.
+[supervisord]
+nodaemon=true
+silent=true
+user={user}
+pidfile=supervisord.pid
+logfile=../logs/supervisord.log
+logfile_maxbytes=1MB
+logfile_backups=3
+childlogdir=.
+
+[unix_http_server]
+file=/proc/self/cwd/supervisor.sock
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[include]
+files=/proc/self/cwd/programs/*.conf
+"""
+
+# startsecs=0: a program that was forked is RUNNING. Health is a protocol round trip and not supervisord's business, and
+# with any other value a program killed in its first moments backs off and at last is given up as FATAL.
+PROGRAM = """\
+[program:{name}]
+command=./launch programs/{component}/{name}.json
+autostart=true
+autorestart=true
+startsecs=0
+stopsignal={signal}
+stopwaitsecs={seconds}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile=../logs/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=2
+"""
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """What supervisord says about one program.
+
+    Attributes:
+        component: the group.
+        program: its name.
+        state: supervisord's word: ``RUNNING``, ``STOPPED``, ``EXITED``, ``STARTING``, ``STOPPING``, ``BACKOFF``,
+            ``FATAL``.
+        pid: ``0`` when there is no process.
+        since: seconds since the epoch of the last start.
+    """
+
+    component: str
+    program: str
+    state: str
+    pid: int
+    since: float
+
+
+class SupervisorError(PlatformError):
+    """supervisord could not be started, or does not answer."""
+
+
+class Supervisor:
+    """supervisord of one deployment.
+
+    Args:
+        home: the deployment's directory.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self.run = self.home / "run"
+        self.logs = self.home / "logs"
+        self.pid_file = self.run / "supervisord.pid"
+        self.journal_file = self.logs / "supervisord.log"
+
+    def pid(self) -> int | None:
+        """The process id of a supervisord that answers, or ``None``.
+
+        Raises:
+            SupervisorError: something listens on the socket and does not answer.
+        """
+        try:
+            with self._connection() as server:
+                answer: Any = server.supervisor.getPID()
+                return int(answer)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+
+    def ensure(self) -> bool:
+        """Have supervisord running, with every program that has a file.
+
+        Returns:
+            Whether it had to be started.
+
+        Raises:
+            SupervisorError: it could not be started.
+        """
+        if self.pid() is not None:
+            return False
+        self.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(self.run / "starting.lock", timeout=START_SECONDS):
+            if self.pid() is not None:
+                return False
+            self._start()
+        return True
+
+    def _start(self) -> None:
+        (self.run / "programs").mkdir(exist_ok=True, mode=0o700)
+        self.logs.mkdir(exist_ok=True, mode=0o700)
+        launcher = LAUNCH.format(python=shlex.quote(sys.executable), launch=shlex.quote(launch.__file__))
+        write_private(self.run / "launch", launcher, mode=0o700)
+        write_private(self.run / "supervisord.conf", CONFIGURATION.format(user=os.getuid()))
+        # -I: neither the caller's directory nor its PYTHONPATH. A session of its own: it survives the terminal, Ctrl-C
+        # and a killed process group. The environment is small: whose shell started it must make no difference.
+        started = subprocess.Popen(
+            [sys.executable, "-I", "-m", "supervisor.supervisord", "-n", "-c", str(self.run / "supervisord.conf")],
+            cwd=self.run,
+            env={"PATH": os.defpath, "HOME": str(Path.home()), "TZ": "UTC", "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            umask=0o077,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while self.pid() != started.pid:
+            if (status := started.poll()) is not None or time.monotonic() > deadline:
+                what = (
+                    f"ended with status {status}" if status is not None else f"did not answer for {START_SECONDS:g} s"
+                )
+                raise SupervisorError(
+                    f"supervisord {what}.",
+                    instruction=f"Read {self.journal_file}, or run it in the foreground: {shlex.join(started.args)}",  # type: ignore[arg-type]
+                )
+            time.sleep(0.02)
+        # Not waited for: it is meant to outlive us, and init adopts it. Keeps Python from warning about that.
+        started.returncode = 0
+
+    def put(self, component: str, programs: Sequence[Program], environment: Mapping[str, str]) -> None:
+        """Make ``programs`` all that runs for ``component``; those that run are stopped first.
+
+        Args:
+            component: the group's name.
+            programs: what to run.
+            environment: added to every program's own environment.
+        """
+        self.drop(component)
+        folder = self._folder(component)
+        folder.mkdir(parents=True, mode=0o700)
+        for program in programs:
+            write_private(folder / f"{program.name}.json", json.dumps(self._spec(component, program, environment)))
+        write_private(folder.with_suffix(".conf"), self._sections(component, programs))
+        if not self.ensure():
+            with self._connection() as server:
+                server.supervisor.reloadConfig()
+                _unless(ALREADY_ADDED, lambda: server.supervisor.addProcessGroup(component))
+
+    def drop(self, component: str) -> None:
+        """Stop everything of ``component`` and forget it. Nothing to do is no error."""
+        folder = self._folder(component)
+        with contextlib.suppress(FileNotFoundError):
+            folder.with_suffix(".conf").unlink()
+        if self.pid() is not None:
+            self._stop_group(component)
+        for program in sorted(folder.glob("*.json")):
+            launch.sweep(self.mark(component, program.stem))
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _stop_group(self, component: str) -> None:
+        with self._connection(timeout=None) as server:
+            _unless(BAD_NAME, lambda: server.supervisor.stopProcessGroup(component))
+            _unless(BAD_NAME, lambda: server.supervisor.removeProcessGroup(component))
+            server.supervisor.reloadConfig()
+
+    def processes(self) -> list[ProcessState]:
+        """How every program is; empty when supervisord does not run."""
+        try:
+            with self._connection() as server:
+                answers: Any = server.supervisor.getAllProcessInfo()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return []
+        return [ProcessState(a["group"], a["name"], a["statename"], int(a["pid"]), float(a["start"])) for a in answers]
+
+    def components(self) -> list[str]:
+        """The components that have been put and not dropped, running or not."""
+        return sorted(file.stem for file in (self.run / "programs").glob("*.conf"))
+
+    def shutdown(self) -> None:
+        """Stop everything, then supervisord. Nothing to do is no error."""
+        pid = self.pid()
+        if pid is None:
+            return
+        with self._connection() as server, contextlib.suppress(ConnectionError, http.client.HTTPException):
+            server.supervisor.shutdown()
+        while _alive(pid):
+            time.sleep(0.02)
+
+    def mark(self, component: str, program: str) -> str:
+        """What every process of a program carries in its environment."""
+        return f"{self.home}#{component}/{program}"
+
+    def _folder(self, component: str) -> Path:
+        return self.run / "programs" / component
+
+    def _spec(self, component: str, program: Program, environment: Mapping[str, str]) -> dict[str, object]:
+        mark = {launch.MARK: self.mark(component, program.name)}
+        return {
+            "argv": program.argv,
+            "environment": {**environment, **program.environment, **mark},
+            "directory": str(program.directory or self.home / "components" / component / "data"),
+            "supervisor_pid_file": str(self.pid_file),
+            "starts_file": str(self._folder(component) / f"{program.name}.starts"),
+        }
+
+    def _sections(self, component: str, programs: Sequence[Program]) -> str:
+        names = ",".join(program.name for program in programs)
+        group = f"[group:{component}]\nprograms={names}\n"
+        sections = [
+            PROGRAM.format(
+                component=component,
+                name=program.name,
+                signal=program.stop_signal,
+                seconds=max(1, round(program.stop_seconds)),
+            )
+            for program in programs
+        ]
+        return "\n".join([group, *sections])
+
+    @contextlib.contextmanager
+    def _connection(self, timeout: float | None = ANSWER_SECONDS) -> Iterator[xmlrpc.client.ServerProxy]:
+        directory = os.open(self.run, os.O_PATH | os.O_DIRECTORY)
+        try:
+            transport = _UnixTransport(f"/proc/self/fd/{directory}/{SOCKET}", timeout)
+            with xmlrpc.client.ServerProxy("http://supervisor", transport=transport) as server:
+                yield server
+        except TimeoutError as error:
+            raise SupervisorError(
+                f"supervisord ({self.run}) has not answered for {timeout:g} s.",
+                instruction=f"Look at process {self.pid_file.read_text().strip()}: is it stopped, or the machine"
+                " overloaded? Killing it is safe: the next `datamill up` brings everything back.",
+            ) from error
+        finally:
+            os.close(directory)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float | None) -> None:
+        super().__init__("localhost")
+        self._path, self._timeout = path, timeout
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self._timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: str, timeout: float | None) -> None:
+        super().__init__()
+        self._unix = _UnixConnection(path, timeout)
+        self._connection = ("supervisor", self._unix)  # what close() closes
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ANN401, ARG002
+        return self._unix
+
+
+def _unless(code: int, call: Any) -> None:  # noqa: ANN401
+    try:
+        call()
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode != code:
+            raise
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return re.sub(r".*\) ", "", state, count=1)[0] not in "ZX"
