@@ -20,7 +20,8 @@ from datamill_infra.model.providers import (
     UsePart,
     VariantPart,
 )
-from datamill_infra.model.units import ChartUnit, KustomizeUnit, ResourcesUnit
+from datamill_infra.model.targets import target_kinds
+from datamill_infra.model.units import ChartUnit, KustomizeUnit, ResourcesUnit, Values
 from datamill_infra.model.validation import Line, Name, Names, Part, validate, wrong
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class HealthPart(Part):
     interval_seconds: Budget = 0.2
 
 
+class TargetPart(Part):
+    """What one kind of target changes: values, and those of single units."""
+
+    values: Values = Field(default_factory=dict)
+    units: dict[Name, Values] = Field(default_factory=dict)
+
+
 class LegacyPart(Part):
     """Why a component is only listed, and what does its job today."""
 
@@ -65,6 +73,7 @@ class ComponentSpec(Part):
         needs: capability to claim; always required, whatever the provider (``external`` needs nothing).
         uses: capability to optional wiring.
         connection: capability to what it yields.
+        targets: kind of target to what it changes.
         document: the file as read, for the lines of its values.
     """
 
@@ -84,6 +93,7 @@ class ComponentSpec(Part):
     helm: HelmPart | None = None
     external: dict[Name, ExternalPart] | None = None
     connection: dict[Name, ConnectionPart] = Field(default_factory=dict)
+    targets: dict[Name, Annotated[TargetPart, Field()]] = Field(default_factory=dict)
     health: HealthPart = HealthPart()
 
     @property
@@ -126,6 +136,8 @@ class ComponentSpec(Part):
             raise wrong(f"the component needs {own[0]!r}, which it provides itself", "Remove one of the two.")
         if both := sorted(set(self.needs) & set(self.uses)):
             raise wrong(f"{both[0]!r} is in `needs` and in `uses`", "Keep one of the two.")
+        if unknown := sorted(set(self.targets) - set(target_kinds())):
+            raise wrong(f"`targets` has {unknown[0]!r}, which is no target", f"Valid: {', '.join(target_kinds())}.")
         self._check_connections()
         return self
 

@@ -90,12 +90,14 @@ class Merged:
         """Nested, without origins."""
         return _tree(self.root)
 
-    def mapped(self, change: Callable[[Path, Leaf], Leaf]) -> Merged:
+    def mapped(self, change: Callable[[Leaf], Leaf]) -> Merged:
         """The same mappings with other values."""
-        return Merged(_mapped(self.root, (), change))
+        return Merged(_mapped(self.root, change))
 
 
-def merge(layers: Iterable[Layer], *, subject: str = "", closed: bool = True) -> Merged:
+def merge(
+    layers: Iterable[Layer], *, subject: str = "", closed: bool = True, elsewhere: Iterable[Merged] = ()
+) -> Merged:
     """Merge layers, lowest first.
 
     Args:
@@ -103,26 +105,50 @@ def merge(layers: Iterable[Layer], *, subject: str = "", closed: bool = True) ->
         subject: whose values they are, for messages.
         closed: layers that are not defaults may only set declared keys. A chart's values are not closed: the chart
             has a schema of its own.
+        elsewhere: the defaults of the other ways to obtain the component; a key that only they declare is passed
+            over, so that one flavour serves them all.
 
     Raises:
         UnknownNameError: a key that is not declared.
         ConfigurationError: a mapping where a single value is declared, or the other way round, or another kind.
     """
     root = Branch(Leaf({}, "base", ""), open=not closed)
+    others = [merged.root for merged in elsewhere]
     for layer in layers:
-        _lay(root, layer.tree, layer, subject, ())
+        _lay(root, layer.tree, _Pass(layer, subject, others))
     return Merged(root)
 
 
-def _lay(branch: Branch, tree: Tree, layer: Layer, subject: str, path: Path) -> None:
+@dataclass(frozen=True)
+class _Pass:
+    """One layer on its way down."""
+
+    layer: Layer
+    subject: str
+    elsewhere: list[Branch]
+    path: Path = ()
+
+    def into(self, key: str) -> _Pass:
+        below = [child for other in self.elsewhere if isinstance(child := other.children.get(key), Branch)]
+        return _Pass(self.layer, self.subject, below, (*self.path, key))
+
+    def declared_elsewhere(self, key: str) -> bool:
+        return any(other.open or key in other.children for other in self.elsewhere)
+
+
+def _lay(branch: Branch, tree: Tree, on: _Pass) -> None:
+    layer = on.layer
     for key, value in tree.items():
-        here = (*path, key)
+        here = (*on.path, key)
         present = branch.children.get(key)
         if present is None and not (layer.defaults or branch.open):
-            kind = f"value of {subject}" if subject else "value"
-            raise UnknownNameError(kind, ".".join(here), _paths(branch, path), where=layer.where(here))
+            if on.declared_elsewhere(key):
+                continue
+            kind = f"value of {on.subject}" if on.subject else "value"
+            valid = [".".join((*on.path, name)) for name in branch.children]
+            raise UnknownNameError(kind, ".".join(here), valid, where=layer.where(here))
         if not _compatible(present, value):
-            raise _conflict(layer, here, subject, value, present)
+            raise _conflict(on, here, value, present)
         leaf = Leaf(value, layer.name, layer.where(here))
         if not isinstance(value, Mapping):
             branch.children[key] = leaf
@@ -130,7 +156,7 @@ def _lay(branch: Branch, tree: Tree, layer: Layer, subject: str, path: Path) -> 
         if not isinstance(present, Branch):
             # A mapping that nobody declared keys for is open; so is what lies inside an open one.
             present = branch.children[key] = Branch(leaf, open=branch.open or not layer.defaults or not value)
-        _lay(present, value, layer, subject, here)
+        _lay(present, value, on.into(key))
 
 
 def _leaves(branch: Branch, path: Path) -> Iterator[tuple[Path, Leaf]]:
@@ -147,16 +173,12 @@ def _tree(branch: Branch) -> dict[str, object]:
     return {key: child.value if isinstance(child, Leaf) else _tree(child) for key, child in branch.children.items()}
 
 
-def _mapped(branch: Branch, path: Path, change: Callable[[Path, Leaf], Leaf]) -> Branch:
+def _mapped(branch: Branch, change: Callable[[Leaf], Leaf]) -> Branch:
     children: dict[str, Branch | Leaf] = {
-        key: change((*path, key), child) if isinstance(child, Leaf) else _mapped(child, (*path, key), change)
+        key: change(child) if isinstance(child, Leaf) else _mapped(child, change)
         for key, child in branch.children.items()
     }
     return Branch(branch.origin, branch.open, children)
-
-
-def _paths(branch: Branch, path: Path) -> list[str]:
-    return [".".join((*path, key)) for key in branch.children]
 
 
 def _compatible(present: Branch | Leaf | None, value: object) -> bool:
@@ -184,12 +206,10 @@ def _kind(value: object) -> str:
     return "empty" if value is None else "a list"
 
 
-def _conflict(
-    layer: Layer, path: Path, subject: str, value: object, present: Branch | Leaf | None
-) -> ConfigurationError:
+def _conflict(on: _Pass, path: Path, value: object, present: Branch | Leaf | None) -> ConfigurationError:
     wanted = _kind(present.value if isinstance(present, Leaf) else present)
-    of = f" of {subject}" if subject else ""
+    of = f" of {on.subject}" if on.subject else ""
     return ConfigurationError(
-        f"{layer.where(path)}: the value {'.'.join(path)!r}{of} is {wanted}, and {_kind(value)} was given.",
+        f"{on.layer.where(path)}: the value {'.'.join(path)!r}{of} is {wanted}, and {_kind(value)} was given.",
         instruction=f"Write {wanted}" + (', in quotes: "..."' if wanted == "text" else "") + ".",
     )

@@ -27,6 +27,14 @@ class Reference:
         return "${" + ".".join(self.path) + "}"
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A fact that is known and must not be referred to; the reason completes "``${...}`` ...", without full stop."""
+
+    reason: str
+    instruction: str
+
+
 def parse(text: str, *, where: str = "") -> list[str | Reference]:
     """Split text into literal pieces and references; adjacent literals are joined.
 
@@ -76,8 +84,7 @@ def resolve_value(value: object, facts: Mapping[str, object], *, where: str = ""
 
     Args:
         value: text, number, list or mapping; keys are left alone.
-        facts: nested mappings of what may be referred to. A leaf may be an exception, which is raised when a template
-            refers to it: so a fact can be known and still be refused with a reason of its own.
+        facts: nested mappings of what may be referred to; a leaf may be :class:`Refused`.
         where: file and key, for messages.
 
     Raises:
@@ -109,8 +116,9 @@ def lookup(reference: Reference, facts: Mapping[str, object], *, where: str = ""
             valid = found if isinstance(found, Mapping) else ()
             raise UnknownNameError(kind, part, [str(name) for name in valid], where=where or None)
         found = found[part]
-        if isinstance(found, ConfigurationError):
-            raise found
+        if isinstance(found, Refused):
+            place = f"{where}: " if where else ""
+            raise ConfigurationError(f"{place}{reference} {found.reason}.", instruction=found.instruction)
     return found
 
 

@@ -1,0 +1,102 @@
+"""The directory of a deployment: what lies where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """The layout of a deployment's directory, whether there is a deployment in it or not.
+
+    Attributes:
+        home: the directory.
+    """
+
+    home: Path
+
+    @property
+    def deployment_file(self) -> Path:
+        """What the deployment is; written by the user."""
+        return self.home / "deployment.yaml"
+
+    @property
+    def catalogue_dir(self) -> Path:
+        """The user's own components."""
+        return self.home / "catalogue"
+
+    @property
+    def flavour_dir(self) -> Path:
+        """The user's own flavours."""
+        return self.home / "flavours"
+
+    @property
+    def pipeline_dir(self) -> Path:
+        """The user's own pipelines."""
+        return self.home / "pipelines"
+
+    @property
+    def state_dir(self) -> Path:
+        """What is remembered between commands."""
+        return self.home / "state"
+
+    @property
+    def ports_file(self) -> Path:
+        """Allocated ports."""
+        return self.state_file("ports")
+
+    @property
+    def secrets_file(self) -> Path:
+        """Generated secrets, readable by the owner only."""
+        return self.state_file("secrets")
+
+    @property
+    def connections_file(self) -> Path:
+        """Published connections, secrets by name."""
+        return self.state_file("connections")
+
+    @property
+    def releases_file(self) -> Path:
+        """What was applied, when, with what result."""
+        return self.state_file("releases")
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the one writer."""
+        return self.state_dir / "writer.lock"
+
+    @property
+    def run_dir(self) -> Path:
+        """The supervisor's configuration and socket."""
+        return self.home / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        """Logs of the servers."""
+        return self.home / "logs"
+
+    @property
+    def storage(self) -> Path:
+        """Dagster's own databases."""
+        return self.home / "storage"
+
+    def state_file(self, name: str) -> Path:
+        """One remembered fact: ``state/<name>.json``."""
+        return self.state_dir / f"{name}.json"
+
+    def component_dir(self, component: str) -> Path:
+        """Everything a component keeps on this machine."""
+        return self.home / "components" / component
+
+    def component_paths(self, component: str) -> dict[str, Path]:
+        """A component's directories: ``data``, ``config``, ``logs``."""
+        folder = self.component_dir(component)
+        return {"data": folder / "data", "config": folder / "config", "logs": self.log_dir}
+
+    def log_file(self, component: str) -> Path:
+        """A component's log."""
+        return self.log_dir / f"{component}.log"
