@@ -120,6 +120,11 @@ class ComponentSpec(Part):
             entries |= self.helm.selected(variant).connection
         return entries
 
+    def to_dict(self) -> dict[str, object]:
+        """For ``--json``: the file's content, with name, folder and providers."""
+        shown = self.model_dump(mode="json", exclude_defaults=True)
+        return {**shown, "status": self.status, "providers": list(self.providers)}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.status == "legacy") != (self.legacy is not None):
@@ -142,21 +147,8 @@ class ComponentSpec(Part):
         return self
 
     def _check_connections(self) -> None:
-        entries: list[tuple[str, set[str]]] = [("connection", set(self.connection))]
-        if self.embedded:
-            entries.append(("embedded.connection", set(self.embedded.connection)))
-        if self.helm:
-            entries.append(("helm.connection", set(self.helm.connection)))
-            entries += [
-                (f"helm.variants.{name}.connection", set(variant.connection))
-                for name, variant in self.helm.variants.items()
-            ]
-        if self.external is not None:
-            entries.append(("external", set(self.external)))
-            if missing := sorted(set(self.provides) - set(self.external)):
-                raise wrong(f"`external` says nothing about {missing[0]!r}", "Add it, with its fields ({} for none).")
-        for key, names in entries:
-            if foreign := sorted(names - set(self.provides)):
+        for key, entries in self._connection_entries():
+            if foreign := sorted(set(entries) - set(self.provides)):
                 raise wrong(
                     f"`{key}` has {foreign[0]!r}, which the component does not provide",
                     f"Provided: {', '.join(self.provides) or '(nothing)'}.",
@@ -170,6 +162,37 @@ class ComponentSpec(Part):
                         f"the connection {capability!r} carries the secret {unknown[0]!r}, which is not generated",
                         f"Add it to `embedded.secrets`; there: {', '.join(sorted(generated)) or '(none)'}.",
                     )
+        if self.external is not None:
+            self._check_external(self.external)
+
+    def _check_external(self, external: dict[str, ExternalPart]) -> None:
+        """Whoever needs a capability may rely on its fields, whatever the provider."""
+        if foreign := sorted(set(external) - set(self.provides)):
+            raise wrong(
+                f"`external` has {foreign[0]!r}, which the component does not provide",
+                f"Provided: {', '.join(self.provides) or '(nothing)'}.",
+            )
+        if missing := sorted(set(self.provides) - set(external)):
+            raise wrong(f"`external` says nothing about {missing[0]!r}", "Add it, with its fields ({} for none).")
+        for key, entries in self._connection_entries():
+            for capability, entry in entries.items():
+                given = {*external[capability].fields, *external[capability].secrets}
+                if lacking := sorted({*entry.fields, *entry.secrets} - given):
+                    raise wrong(
+                        f"`external.{capability}` lacks {lacking[0]!r}, which `{key}.{capability}` has",
+                        "Add it to its `fields` (with a `default` if it is optional) or `secrets`.",
+                    )
+
+    def _connection_entries(self) -> list[tuple[str, dict[str, ConnectionPart]]]:
+        entries = [("connection", self.connection)]
+        if self.embedded:
+            entries.append(("embedded.connection", self.embedded.connection))
+        if self.helm:
+            entries.append(("helm.connection", self.helm.connection))
+            entries += [
+                (f"helm.variants.{name}.connection", part.connection) for name, part in self.helm.variants.items()
+            ]
+        return entries
 
 
 def load_component(folder: Path) -> ComponentSpec:

@@ -7,7 +7,7 @@ from the deployment's secret file (or a Kubernetes Secret) at the moment of use 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datamill_infra.model.errors import ConfigurationError
 
@@ -32,6 +32,20 @@ class Connection:
     component: str
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, object]:
+        """For ``--json`` and published connections; secrets by name."""
+        return {
+            "capability": self.capability,
+            "component": self.component,
+            "fields": dict(self.fields),
+            "secrets": dict(self.secrets),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Connection:
+        """What :meth:`to_dict` gave."""
+        return cls(data["capability"], data["component"], dict(data["fields"]), dict(data["secrets"]))
 
     def resolve(self, secrets: Mapping[str, str]) -> ResolvedConnection:
         """Join the secrets in.

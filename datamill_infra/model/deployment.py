@@ -234,6 +234,17 @@ class Deployment(Home):
         """Full names of the secrets a user gives for an external component, each with where it is read from."""
         return external_secrets(self.definition, self.spec(component).name)
 
+    def to_dict(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {
+            "home": str(self.home),
+            "flavour": self.flavour,
+            "target": self.target,
+            "context": self.context,
+            "extra": list(self.extra),
+            **self.resolution.to_dict(),
+        }
+
     def add_extra(self, names: Iterable[str]) -> Deployment:
         """Write components into ``extra`` of ``deployment.yaml``, leaving the rest of the file as it is.
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from datamill_infra.model.components import ComponentSpec
-    from datamill_infra.model.connections import Connection
     from datamill_infra.model.members import Member
     from datamill_infra.model.providers import VariantPart
     from datamill_infra.model.rendering import Rendered
@@ -30,8 +29,8 @@ def desired_state(member: Member, rendered: Rendered) -> Desired:
         "variant": member.variant,
         "values": rendered.values.tree(),
         "claims": {name: dict(claim) for name, claim in rendered.claims.items()},
-        "needs": {name: _connection(connection) for name, connection in rendered.needs.items()},
-        "connections": {name: _connection(connection) for name, connection in rendered.connections.items()},
+        "needs": {name: connection.to_dict() for name, connection in rendered.needs.items()},
+        "connections": {name: connection.to_dict() for name, connection in rendered.connections.items()},
         **_provider_facts(member, rendered),
     }
     return Desired(member.spec.name, member.provider, member.variant, facts, digest(facts))
@@ -61,14 +60,6 @@ def _provider_facts(member: Member, rendered: Rendered) -> dict[str, object]:
             "files": _digests(spec.folder, [spec.folder / file for file in _applied_files(part)]),
         }
     return {}
-
-
-def _connection(connection: Connection) -> dict[str, object]:
-    return {
-        "component": connection.component,
-        "fields": dict(connection.fields),
-        "secrets": dict(connection.secrets),
-    }
 
 
 def _embedded_files(spec: ComponentSpec) -> list[Path]:

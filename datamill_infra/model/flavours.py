@@ -100,6 +100,17 @@ class FlatFlavour:
     overrides: tuple[tuple[Document, dict[str, OverridePart]], ...] = ()
     bind: dict[str, tuple[str, str]] = field(default_factory=dict)
 
+    def to_dict(self) -> dict[str, object]:
+        """For ``--json``."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "summary": self.summary,
+            "lineage": list(self.lineage),
+            "components": list(self.components),
+            "bind": {capability: component for capability, (component, _) in self.bind.items()},
+        }
+
 
 class Flavours:
     """Flavours by name.

@@ -90,6 +90,13 @@ class Merged:
         """Nested, without origins."""
         return _tree(self.root)
 
+    def to_dict(self) -> dict[str, object]:
+        """For ``--json``: dotted key to value, layer and source."""
+        return {
+            ".".join(path): {"value": leaf.value, "layer": leaf.layer, "source": leaf.source}
+            for path, leaf in self.leaves.items()
+        }
+
     def mapped(self, change: Callable[[Leaf], Leaf]) -> Merged:
         """The same mappings with other values."""
         return Merged(_mapped(self.root, change))

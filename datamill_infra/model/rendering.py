@@ -57,6 +57,17 @@ class Rendered:
     needs: Mapping[str, Connection]
     connections: Mapping[str, Connection]
 
+    def to_dict(self) -> dict[str, object]:
+        """For ``--json``; secrets by name."""
+        return {
+            "component": self.component,
+            "values": self.values.to_dict(),
+            "units": {name: merged.to_dict() for name, merged in self.units.items()},
+            "claims": {name: dict(claim) for name, claim in self.claims.items()},
+            "needs": {name: connection.to_dict() for name, connection in self.needs.items()},
+            "connections": {name: connection.to_dict() for name, connection in self.connections.items()},
+        }
+
 
 @dataclass
 class Renderer:
