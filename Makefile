@@ -55,8 +55,9 @@ format: dev ## Apply the formatter and the safe fixes
 	$(BIN)/ruff format $(SOURCES)
 
 bench: dev ## Side-by-side runs against peers; writes docs/benchmarks.md
-	$(INSTALL) --require-hashes -r benchmarks/requirements.lock
-	$(BIN)/python -m benchmarks
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@$(BIN)/uv pip install --quiet --python .venv-peers/bin/python --require-hashes -r benchmarks/peers.lock
+	$(BIN)/python -m benchmarks --peers .venv-peers/bin/python
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
@@ -64,7 +65,8 @@ lock: ## Resolve the dependencies again (hashes, no download addresses)
 	$(COMPILE) bootstrap.in -o bootstrap.lock
 	$(COMPILE) pyproject.toml -c constraints.in -o requirements.lock
 	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) benchmarks/peers.in -c requirements.lock -o benchmarks/peers.lock
 
 clean: ## Stop what runs in this checkout and remove what it made
 	@test ! -x $(BIN)/datamill || $(BIN)/datamill down --delete-data --yes || true
-	rm -rf .datamill .venv
+	rm -rf .datamill .venv .venv-peers
