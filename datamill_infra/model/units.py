@@ -16,7 +16,7 @@ from datamill_infra.model.validation import Line, Name, Part, wrong
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Version = Annotated[str, StringConstraints(pattern=r"^v?\d+(\.\d+)*([-+.][0-9A-Za-z][0-9A-Za-z.+-]*)?$")]
+Version = Annotated[str, StringConstraints(pattern=r"^v?\d+(\.\d+)*([-+][0-9A-Za-z][0-9A-Za-z.+-]*)?$")]
 """Exact: no ranges, no ``latest``."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|commit:[0-9a-f]{40})$")]
