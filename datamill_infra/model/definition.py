@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datamill_infra.model.deployment_file import ComponentChoice
-from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 from datamill_infra.model.members import Choice
 from datamill_infra.model.resolution import resolve
 from datamill_infra.model.targets import Target
@@ -70,14 +69,4 @@ def define(
         choices=choices,
         bind={name: (bound, document.where(("bind", name))) for name, bound in file.bind.items()},
     )
-    for name in file.components:
-        if name in resolution.components:
-            continue
-        where = document.where(("components", name))
-        if name not in catalogue:
-            raise UnknownNameError("component", name, resolution.components, where=where)
-        raise ConfigurationError(
-            f"{where}: {name} is not part of the deployment (flavour {file.flavour!r}).",
-            instruction=f"Add `extra: [{name}]`, or remove what is said about it.",
-        )
     return Definition(file, document, flavour, resolution)

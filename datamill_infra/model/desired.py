@@ -52,12 +52,13 @@ def _provider_facts(member: Member, rendered: Rendered) -> dict[str, object]:
         }
     if member.provider == "helm" and spec.helm:
         part = spec.helm.selected(member.variant)
-        hidden = {"values", "values_files"}  # their merged result is among the facts already
+        hidden = {"values", "values_files", "files", "objects"}  # their rendered result is among the facts already
         return {
             "units": [unit.model_dump(mode="json", exclude=hidden) for unit in part.units],
             "unit_values": {name: merged.tree() for name, merged in rendered.units.items()},
+            "resources": dict(rendered.resources),
             "secrets": {name: secret.model_dump(mode="json") for name, secret in part.secrets.items()},
-            "files": _digests(spec.folder, [spec.folder / file for file in _applied_files(part)]),
+            "files": _digests(spec.folder, _overlays(spec, part)),
         }
     return {}
 
@@ -88,6 +89,10 @@ def _applied_files(part: VariantPart) -> list[str]:
         files += unit.files if isinstance(unit, ResourcesUnit) else ()
         files += [unit.overlay] if isinstance(unit, KustomizeUnit) and unit.overlay else []
     return files
+
+
+def _overlays(spec: ComponentSpec, part: VariantPart) -> list[Path]:
+    return [spec.folder / unit.overlay for unit in part.units if isinstance(unit, KustomizeUnit) and unit.overlay]
 
 
 def _values_files(part: VariantPart) -> list[str]:

@@ -83,28 +83,56 @@ def load_document(path: Path) -> Document:
     Raises:
         ConfigurationError: the file cannot be read, is not YAML, is not a mapping, or gives a key twice.
     """
+    return parse_document(_read(path), path)
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error.strerror}.", instruction="Create the file, or correct its permissions."
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8: {error.reason}.", instruction="Save it as UTF-8.") from error
-    return parse_document(text, path)
+
+
+def load_documents(path: Path) -> list[Document]:
+    """Read a file of several YAML mappings, separated by ``---``.
+
+    Raises:
+        ConfigurationError: as for :func:`load_document`.
+    """
+    return _parse(_read(path), path)
 
 
 def parse_document(text: str, path: Path) -> Document:
     """Read one YAML mapping from text; ``path`` is for messages.
 
     Raises:
-        ConfigurationError: the text is not YAML, is not a mapping, or gives a key twice.
+        ConfigurationError: the text is not YAML, is not one mapping, or gives a key twice.
     """
-    lines: dict[Location, int] = {}
+    documents = _parse(text, path)
+    if len(documents) > 1:
+        place = f"{path}:{documents[1].line(())}"
+        raise ConfigurationError(f"{place}: a second document starts here.", instruction="Keep one, without `---`.")
+    return documents[0] if documents else Document(path, {})
+
+
+def _parse(text: str, path: Path) -> list[Document]:
+    documents: list[Document] = []
     loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        data = {} if node is None else _Converter(path, loader, lines).convert(node, (), frozenset())
+        while loader.check_node():
+            lines: dict[Location, int] = {}
+            data = _Converter(path, loader, lines).convert(loader.get_node(), (), frozenset())
+            if data is None:
+                continue
+            if not isinstance(data, dict):
+                raise ConfigurationError(
+                    f"{path} is not a mapping.", instruction="Write `key: value` lines at its top level."
+                )
+            documents.append(Document(path, cast("dict[str, object]", data), lines))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -112,9 +140,7 @@ def parse_document(text: str, path: Path) -> Document:
         raise ConfigurationError(f"{place}: not valid YAML: {problem}.", instruction="Correct the line.") from error
     finally:
         loader.dispose()
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"{path} is not a mapping.", instruction="Write `key: value` lines at its top level.")
-    return Document(path, cast("dict[str, object]", data), lines)
+    return documents
 
 
 class _Converter:

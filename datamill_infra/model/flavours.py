@@ -189,11 +189,6 @@ def _extend(base: FlatFlavour, flavour: Flavour) -> FlatFlavour:
     key = "components" if flavour.extends is None else "add"
     for index, name in enumerate(getattr(flavour, key)):
         components.setdefault(name, document.where((key, index)))
-    for name in flavour.override:
-        if name not in components:
-            raise UnknownNameError(
-                "component in this flavour", name, components, where=document.where(("override", name))
-            )
     kept = tuple(
         (source, {name: part for name, part in parts.items() if name not in dropped})
         for source, parts in base.overrides

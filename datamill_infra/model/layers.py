@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from datamill_infra.model.documents import load_document
 from datamill_infra.model.errors import UnknownNameError
 from datamill_infra.model.merging import Layer, merge
-from datamill_infra.model.units import ChartUnit, unit_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from datamill_infra.model.definition import Definition
     from datamill_infra.model.documents import Document, Location
     from datamill_infra.model.merging import LayerName, Merged, Path
-    from datamill_infra.model.units import Unit
+    from datamill_infra.model.units import ChartUnit, Unit
 
 
 def component_values(definition: Definition, component: str) -> Merged:
@@ -37,8 +36,8 @@ def component_values(definition: Definition, component: str) -> Merged:
     return merge([*defaults, *_changes(definition, spec, None)], subject=component, elsewhere=elsewhere)
 
 
-def unit_layers(definition: Definition, component: str, unit: Unit) -> Merged:
-    """The merged values of one unit, templates not yet resolved."""
+def chart_values(definition: Definition, component: str, unit: ChartUnit) -> Merged:
+    """The merged values of one chart, templates not yet resolved."""
     member = definition.resolution.members[component]
     spec = member.spec
     index = [other.name for other in _units(spec, member.variant)].index(unit.name)
@@ -46,8 +45,7 @@ def unit_layers(definition: Definition, component: str, unit: Unit) -> Merged:
     name: LayerName = "base"
     if member.variant:
         at, name = ("helm", "variants", member.variant, "units", index, "values"), "variant"
-    layers = [*_files(spec, unit.values_files, name)] if isinstance(unit, ChartUnit) else []
-    layers.append(Layer(name, unit_values(unit), _place(spec.document, at)))
+    layers = [*_files(spec, unit.values_files, name), Layer(name, unit.values, _place(spec.document, at))]
     for capability in _present_uses(definition, component):
         values = spec.uses[capability].units.get(unit.name, {})
         layers.append(Layer("base", values, _place(spec.document, ("uses", capability, "units", unit.name))))

@@ -119,8 +119,29 @@ class Selection:
         """Whether the component can be had here with the user's choices."""
         return (self._choices.get(spec.name, Choice()).provider or self._target.provider) in spec.providers
 
+    def not_a_member(self, name: str, where: str) -> ConfigurationError:
+        """What to say when a file speaks of a component that is not here."""
+        for substitution in self.substitutions:
+            if substitution.component == name:
+                instead = ", ".join(substitution.replaced_by)
+                return ConfigurationError(
+                    f"{where}: {name} is legacy ({substitution.reason}), and {instead} stands in for it.",
+                    instruction=f"Say it about {instead}.",
+                )
+        if name in self._catalogue:
+            return ConfigurationError(
+                f"{where}: {name} is not part of the deployment (flavour {self._flavour.name!r}).",
+                instruction="Add it to the flavour or to `extra` in deployment.yaml, or remove what is said about it.",
+            )
+        return UnknownNameError("component in this deployment", name, self.members, where=where)
+
     def _provider(self, spec: ComponentSpec, choice: Choice, where: str) -> ProviderName:
         provider = choice.provider or self._target.provider
+        if provider not in (self._target.provider, "external"):
+            raise ConfigurationError(
+                f"{choice.where}: the provider {provider!r} does not work on the target {self._target.kind!r}.",
+                instruction=f"Write `provider: {self._target.provider}` or `provider: external`, or leave it out.",
+            )
         if provider in spec.providers:
             return provider
         offered = ", ".join(spec.providers) or "(none)"
@@ -184,6 +205,10 @@ def select(
         for other in spec.legacy.replaced_by:
             replacement = catalogue.find(other, where=spec.document.where(("legacy", "replaced_by")))
             selection.add(replacement, why=f"in place of {name}, which is legacy", where=where, own=True)
+    for document, parts in flavour.overrides:
+        for name in parts:
+            if name not in selection.members:
+                raise selection.not_a_member(name, document.where(("override", name)))
     for name in extra:
         spec = catalogue.find(name)
         if spec.legacy is not None:

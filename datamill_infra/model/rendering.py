@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from datamill_infra.model.claims import consumer_view
 from datamill_infra.model.connections import Connection, FieldValue
+from datamill_infra.model.documents import load_documents
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 from datamill_infra.model.external import external_connections
-from datamill_infra.model.layers import check_units, component_values, unit_layers
+from datamill_infra.model.layers import chart_values, check_units, component_values
 from datamill_infra.model.merging import Leaf
 from datamill_infra.model.targets import TARGET
 from datamill_infra.model.templates import Refused, references, resolve_value
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from datamill_infra.model.components import ComponentSpec
     from datamill_infra.model.definition import Definition
     from datamill_infra.model.members import Member
     from datamill_infra.model.merging import Merged
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
 CONNECTIONS = "connections"
 """Name of the layer in which templates are resolved."""
 
+_OWN_VALUE = Refused(
+    "stands in the component's own values, which cannot refer to each other",
+    "Write the value out, or refer to the value from the connection or the units.",
+)
 _SECRET = Refused(
     "is a secret, and secrets never go into values",
     "Take it where it is used: from the context's connections (embedded), or from an existing Secret (helm).",
@@ -44,7 +50,8 @@ class Rendered:
     Attributes:
         component: its name.
         values: with origins.
-        units: values of each chart and resources unit, with origins.
+        units: values of each chart, with origins.
+        resources: the objects of each unit of resources.
         claims: capability to what the component claims.
         needs: capability to the connection as this component sees it, claims included.
         connections: capability to what the component yields.
@@ -53,6 +60,7 @@ class Rendered:
     component: str
     values: Merged
     units: Mapping[str, Merged]
+    resources: Mapping[str, list[object]]
     claims: Mapping[str, Mapping[str, object]]
     needs: Mapping[str, Connection]
     connections: Mapping[str, Connection]
@@ -63,6 +71,7 @@ class Rendered:
             "component": self.component,
             "values": self.values.to_dict(),
             "units": {name: merged.to_dict() for name, merged in self.units.items()},
+            "resources": dict(self.resources),
             "claims": {name: dict(claim) for name, claim in self.claims.items()},
             "needs": {name: connection.to_dict() for name, connection in self.needs.items()},
             "connections": {name: connection.to_dict() for name, connection in self.connections.items()},
@@ -102,21 +111,23 @@ class Renderer:
         own = self._own_facts(member)
         claims = self._claims(member, raw, own)
         needs = self._needs(member, claims)
-        facts: dict[str, object] = {**own, **_connection_facts(needs, claims)}
+        facts: dict[str, object] = {**own, **_connection_facts(needs, claims), "claims": claims, "values": _OWN_VALUE}
         values = raw.mapped(lambda leaf: _resolved(leaf, facts))
-        facts |= {"values": values.tree(), "claims": claims}
+        facts["values"] = values.tree()
         units = {}
-        if spec.helm and member.provider == "helm":
-            for unit in spec.helm.selected(member.variant).units:
-                if isinstance(unit, (ChartUnit, ResourcesUnit)):
-                    merged = unit_layers(self.definition, name, unit)
-                    units[unit.name] = merged.mapped(lambda leaf: _resolved(leaf, facts))
+        resources = {}
+        for unit in spec.helm.selected(member.variant).units if spec.helm and member.provider == "helm" else ():
+            if isinstance(unit, ChartUnit):
+                merged = chart_values(self.definition, name, unit)
+                units[unit.name] = merged.mapped(lambda leaf: _resolved(leaf, facts))
+            if isinstance(unit, ResourcesUnit):
+                resources[unit.name] = _resources(spec, unit, facts)
         connections = (
             external_connections(self.definition, member)
             if member.provider == "external"
             else self._connections(member, facts, needs)
         )
-        return Rendered(name, values, units, claims, needs, connections)
+        return Rendered(name, values, units, resources, claims, needs, connections)
 
     def _own_facts(self, member: Member) -> dict[str, object]:
         """What a component knows without any other."""
@@ -235,6 +246,13 @@ def _connection_facts(
     for capability, connection in needs.items():
         facts[capability] = {**connection.fields, **dict.fromkeys(connection.secrets, _SECRET)}
     return facts
+
+
+def _resources(spec: ComponentSpec, unit: ResourcesUnit, facts: Mapping[str, object]) -> list[object]:
+    documents = [document for file in unit.files for document in load_documents(spec.folder / file)]
+    found = [resolve_value(document.data, facts, where=document.where()) for document in documents]
+    where = spec.document.where(("helm",))
+    return [*found, *(resolve_value(item, facts, where=f"{where} ({unit.name})") for item in unit.objects)]
 
 
 def _resolved(leaf: Leaf, facts: Mapping[str, object]) -> Leaf:

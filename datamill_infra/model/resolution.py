@@ -138,12 +138,15 @@ def resolve(
 
     Raises:
         UnknownNameError: a component, variant or capability that does not exist is named.
-        ConfigurationError: a need is not met or not unambiguous, a component cannot run on the target, or components
-            need each other in a circle.
+        ConfigurationError: something is said about a component that is not here, a need is not met or not
+            unambiguous, a component cannot run on the target, or components need each other in a circle.
     """
     selection = select(flavour, catalogue, target=target, extra=list(extra), choices=dict(choices or {}))
     binder = Binder(flavour, catalogue, selection, target, dict(bind or {}))
     bindings = binder.bind()
+    for name, choice in (choices or {}).items():
+        if name not in selection.members:
+            raise selection.not_a_member(name, choice.where)
     edges: dict[str, dict[str, str]] = {name: {} for name in selection.members}
     for (consumer, capability), provider in bindings.items():
         if provider != TARGET:

@@ -7,14 +7,11 @@ ready, so that the next one can start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag, model_validator
 
 from datamill_infra.model.validation import Line, Name, Part, wrong
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Version = Annotated[str, StringConstraints(pattern=r"^v?\d+(\.\d+)*([-+][0-9A-Za-z][0-9A-Za-z.+-]*)?$")]
 """Exact: no ranges, no ``latest``."""
@@ -181,7 +178,6 @@ class ResourcesUnit(_Unit):
     kind: Literal["resources"]
     files: Files = ()
     objects: Annotated[tuple[Values, ...], Field(strict=False)] = ()
-    values: Values = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
@@ -210,8 +206,3 @@ Unit = Annotated[
         custom_error_context={"instruction": f"Give `kind`, one of {', '.join(_KINDS)}."},
     ),
 ]
-
-
-def unit_values(unit: Unit) -> Mapping[str, JsonValue]:
-    """The unit's inline values; only charts and resources have any."""
-    return unit.values if isinstance(unit, (ChartUnit, ResourcesUnit)) else {}
