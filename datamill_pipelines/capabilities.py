@@ -1,0 +1,165 @@
+"""Capability assets: what binds pipelines to components, and blocks them when one is not available.
+
+``capability/<name>`` says that a capability can be used now. It depends on the ``infra/<component>`` that the
+deployment has bound, which lives in the other code location, and probes that component again, because what was
+healthy when it was deployed may be gone. All that a job needs are probed in one step, in parallel. When a probe
+fails, the step fails, and with it everything behind: the run ends at once, with the tag ``datamill/blocked-by``.
+"""
+
+# No postponed annotations here: Dagster looks at those of steps when they are defined.
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from datamill_infra import capabilities
+from datamill_infra.capabilities import Observation
+from datamill_infra.model.connections import ResolvedConnection
+from datamill_infra.model.deployment import Deployment
+from datamill_infra.model.errors import DatamillError
+from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.jobs import CAPABILITY
+
+BLOCKED_TAG = "datamill/blocked-by"
+GROUP = "capabilities"
+DEFAULT_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A capability that cannot be used.
+
+    Attributes:
+        capability: its name.
+        component: who should provide it; the capability itself when the deployment has nobody.
+        cause: what the probe found.
+        repair: what to do.
+    """
+
+    capability: str
+    component: str
+    cause: str
+    repair: str
+
+
+def capability_assets(deployment: Deployment, names: Iterable[str]) -> dg.AssetsDefinition:
+    """The capability assets of a deployment.
+
+    Args:
+        deployment: decides which component is behind which capability.
+        names: the capabilities that some pipeline needs.
+    """
+    specs = [_spec(deployment, name) for name in sorted(set(names))]
+
+    @dg.multi_asset(name="capabilities", specs=specs, can_subset=True)
+    def capability_step(
+        context: dg.AssetExecutionContext, platform: PlatformConnections
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Probe every needed capability at once."""
+        needed = sorted(key.path[-1] for key in context.selected_asset_keys)
+        with ThreadPoolExecutor(max(1, len(needed)), thread_name_prefix="probe") as pool:
+            outcomes = list(pool.map(lambda name: _probe(deployment, platform, name), needed))
+        for outcome in outcomes:
+            if not isinstance(outcome, Blocked):
+                yield outcome
+        if blocked := [outcome for outcome in outcomes if isinstance(outcome, Blocked)]:
+            components = sorted({item.component for item in blocked})
+            context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: ",".join(components)})
+            raise _failure(context.instance, blocked)
+
+    return capability_step
+
+
+def needed_capabilities(definitions: Iterable[dg.Definitions]) -> set[str]:
+    """The capabilities that the assets and checks of some definitions depend on."""
+    keys: set[dg.AssetKey] = set()
+    for part in definitions:
+        for asset in [*(part.assets or ()), *(part.asset_checks or ())]:
+            if isinstance(asset, dg.AssetsDefinition):
+                keys |= {dependency.asset_key for spec in asset.specs for dependency in spec.deps}
+                keys |= {dep.asset_key for check in asset.check_specs for dep in check.additional_deps or ()}
+    return {key.path[1] for key in keys if key.path[0] == CAPABILITY and len(key.path) > 1}
+
+
+def _spec(deployment: Deployment, name: str) -> dg.AssetSpec:
+    component = deployment.resolution.bound.get(name)
+    return dg.AssetSpec(
+        [CAPABILITY, name],
+        deps=[dg.AssetKey(["infra", component])] if component else [],
+        group_name=GROUP,
+        kinds={component} if component else None,
+        owners=["team:platform"],
+        description=f"The capability {name} can be used"
+        + (f"; {component} provides it." if component else ", which nothing in this deployment provides."),
+    )
+
+
+def _probe(deployment: Deployment, platform: PlatformConnections, name: str) -> dg.MaterializeResult[None] | Blocked:
+    component = deployment.resolution.bound.get(name)
+    if component is None:
+        able = ", ".join(spec.name for spec in deployment.catalogue.providing(name)) or "nothing in the catalogue"
+        return Blocked(
+            name,
+            name,
+            f"Nothing in the deployment (flavour {deployment.flavour}) provides {name}.",
+            f"`datamill up -c NAME` adds what provides it: {able}.",
+        )
+    try:
+        connection = platform.get(name)
+        module = capabilities.load(name, deployment.catalogue.folders)
+        observation = module.probe(connection, timeout=deployment.spec(component).health.timeout_seconds)
+    except DatamillError as error:
+        return Blocked(name, component, error.reason, f"datamill up -c {component}")
+    return _result(name, connection, observation)
+
+
+def _result(name: str, connection: ResolvedConnection, observation: Observation) -> dg.MaterializeResult[None]:
+    fields = {key: value for key, value in connection.values.items() if key not in connection.secret_fields}
+    # The same component at the same address is no news to what depends on it.
+    version = hashlib.sha256(json.dumps([connection.component, fields], sort_keys=True).encode()).hexdigest()
+    return dg.MaterializeResult(
+        asset_key=[CAPABILITY, name],
+        metadata={
+            "component": connection.component,
+            "datamill/summary": observation.summary,
+            "probe_seconds": observation.seconds,
+            **{f"connection/{key}": str(value) for key, value in fields.items()},
+            **{f"observed/{key}": str(value) for key, value in observation.facts.items()},
+        },
+        data_version=dg.DataVersion(version),
+    )
+
+
+def _failure(instance: dg.DagsterInstance, blocked: Sequence[Blocked]) -> dg.Failure:
+    told = []
+    for item in blocked:
+        since = last_available(instance, item)
+        told.append(f"{item.component} is not available ({since}): {item.cause}")
+    return dg.Failure(
+        description="Blocked, no data step was started. " + " ".join(told),
+        metadata={
+            "error": "BlockedError",
+            "blocked_by": ",".join(sorted({item.component for item in blocked})),
+            "capabilities": ",".join(item.capability for item in blocked),
+            "since": "; ".join(last_available(instance, item) for item in blocked),
+            "cause": " ".join(item.cause for item in blocked),
+            "repair": "; ".join(dict.fromkeys(item.repair for item in blocked)),
+        },
+        allow_retries=False,
+    )
+
+
+def last_available(instance: dg.DagsterInstance, blocked: Blocked) -> str:
+    """When the capability was last seen available, in words: by a pipeline's probe or by a deploy."""
+    seen = []
+    for key in ([CAPABILITY, blocked.capability], ["infra", blocked.component]):
+        event = instance.get_latest_materialization_event(dg.AssetKey(key))
+        if event is not None:
+            seen.append(event.timestamp)
+    if not seen:
+        return "never seen available"
+    return f"last seen available {datetime.fromtimestamp(max(seen), UTC):%Y-%m-%d %H:%M:%S} UTC"
