@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
-from datamill_infra.model.errors import ConfigurationError, UnknownNameError
+from datamill_infra.model.errors import ConfigurationError, UnknownNameError, nearest
 from datamill_infra.model.targets import TARGET
 
 if TYPE_CHECKING:
@@ -141,10 +140,10 @@ class Binder:
         could = self._catalogue.providing(capability)
         if not could:
             names = [*self._catalogue.capabilities(), *self._target.capabilities]
-            nearest = difflib.get_close_matches(capability, names, n=1)
+            near = nearest(capability, names)
             place = consumer.spec.document.where(("needs", capability))
-            if nearest:
-                return ConfigurationError(f"{head} ({place}).", instruction=f"Did you mean {nearest[0]!r}?")
+            if near:
+                return ConfigurationError(f"{head} ({place}).", instruction=f"Did you mean {near!r}?")
             return ConfigurationError(
                 f"{head}; no component of the catalogue does, nor does the target {self._target.kind!r} ({place}).",
                 instruction=f"Declare `capabilities: [{capability}]` in deployment.yaml if the target has it, or write"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -270,13 +271,18 @@ class Deployment(Home):
         return self.load(self.home)
 
     def _renderer(self, ports: Mapping[str, Mapping[str, int]] | None) -> Renderer:
-        if ports is None:
-            return self._symbolic
-        return Renderer(self.definition, ports, self.component_paths)
+        key = (
+            None
+            if ports is None
+            else json.dumps({name: dict(numbers) for name, numbers in ports.items()}, sort_keys=True)
+        )
+        if key not in self._renderers:
+            self._renderers[key] = Renderer(self.definition, ports, self.component_paths)
+        return self._renderers[key]
 
     @functools.cached_property
-    def _symbolic(self) -> Renderer:
-        return Renderer(self.definition)
+    def _renderers(self) -> dict[str | None, Renderer]:
+        return {}
 
 
 def _text(flavour: str, target: str, context: str | None) -> str:

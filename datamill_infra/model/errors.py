@@ -63,6 +63,13 @@ class ConfigurationError(DatamillError):
     exit_code = 5
 
 
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name most like ``name``, or ``None`` when nothing is near."""
+    # Half of the letters: enough for two-letter names such as s3, where one typo is half the name.
+    found = difflib.get_close_matches(name, sorted(valid), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
 class UnknownNameError(ConfigurationError):
     """A name that nothing has; the nearest valid one is offered.
 
@@ -75,11 +82,11 @@ class UnknownNameError(ConfigurationError):
 
     def __init__(self, kind: str, name: str, valid: Iterable[str], *, where: str | None = None) -> None:
         names = sorted(valid)
-        nearest = difflib.get_close_matches(name, names, n=1)
+        near = nearest(name, names)
         place = f"{where}: " if where else ""
-        hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Valid: {', '.join(names) or '(none)'}."
+        hint = f"Did you mean {near!r}?" if near else f"Valid: {', '.join(names) or '(none)'}."
         super().__init__(f"{place}there is no {kind} {name!r}.", instruction=hint)
-        self.name, self.nearest = name, nearest[0] if nearest else None
+        self.name, self.nearest = name, near
 
 
 class PlatformError(DatamillError):

@@ -5,13 +5,12 @@ Every message names the file, the line, the dotted key, and what to write instea
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from datamill_infra.model.errors import ConfigurationError, UnknownNameError
+from datamill_infra.model.errors import ConfigurationError, UnknownNameError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,8 +128,8 @@ def _explain(problem: ErrorDetails) -> tuple[str, str]:  # noqa: PLR0911  # a ta
             return f"{given!r} is not {rule}", f"Write {rule}."
         case "literal_error":
             expected = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-            nearest = difflib.get_close_matches(str(given), expected, n=1)
-            hint = f"Did you mean {nearest[0]!r}?" if nearest else f"Valid: {', '.join(expected)}."
+            near = nearest(str(given), expected)
+            hint = f"Did you mean {near!r}?" if near else f"Valid: {', '.join(expected)}."
             return f"{given!r} is not one of {', '.join(expected)}", hint
         case "dict_type" | "model_type" | "model_attributes_type":
             return f"{given!r} is not a mapping", "Write `key: value` lines below it, or {} for none."
