@@ -1,0 +1,137 @@
+"""``datamill run``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from datamill_infra.cli.output import as_json_option, print_json
+from datamill_infra.cli.root import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from datamill_infra.cli.reports import RunReport
+
+LOCATION = "datamill_pipelines.definitions"
+
+
+@click.command(help=COMMANDS["run"])
+@click.argument("job", required=False)
+@click.option("--list", "listing", is_flag=True, help="List the jobs.")
+@click.option("--month", help="One month of a job that goes by months, e.g. 2013-01.")
+@click.option("--months", help="Several months, both ends included, e.g. 2013-01..2013-02.")
+@click.option("--config", type=click.Path(exists=True, dir_okay=False), help="Run configuration (YAML).")
+@as_json_option
+@click.pass_obj
+def command(
+    home: str | None,
+    job: str | None,
+    *,
+    listing: bool,
+    month: str | None,
+    months: str | None,
+    config: str | None,
+    as_json: bool,
+) -> None:
+    """Run a job to its end, showing each step."""
+    from datamill_infra.cli.deployments import open_deployment
+    from datamill_infra.cli.verdicts import raise_for
+
+    if month and months:
+        raise click.UsageError("Give --month or --months, not both.")
+    if not job and not listing:
+        raise click.UsageError("Name a job; `datamill run --list` lists them.")
+    deployment = open_deployment(home)
+    if listing or job is None:
+        _list(deployment.home, as_json=as_json)
+        return
+    span = _span(month or months)
+    report = run_job(deployment.home, job, span=span, config=_read(config), quiet=as_json)
+    if as_json:
+        print_json(report.to_dict())
+    again = f"datamill run {job}" + (f" --months {span[0]}..{span[1]}" if span else "")
+    raise_for(report, again=again)
+    if not as_json:
+        click.echo(f"{job} succeeded in {report.seconds:.1f} s (run {report.run_id}).")
+
+
+def run_job(
+    home: Path,
+    job: str,
+    *,
+    span: tuple[str, str] | None,
+    assets: Sequence[str] = (),
+    config: Mapping[str, object] | None = None,
+    quiet: bool = False,
+) -> RunReport:
+    """Run a pipeline job here and show its steps.
+
+    Args:
+        home: the deployment directory.
+        job: its name.
+        span: first and last month, for a job that goes by months.
+        assets: only these of the job.
+        config: run configuration.
+        quiet: show nothing.
+
+    Raises:
+        ConfigurationError: there is no such job, or no such month.
+    """
+    import sys
+
+    from datamill_infra.cli.board import open_board
+    from datamill_infra.cli.months import month_tags
+    from datamill_infra.cli.streams import set_aside
+
+    with set_aside(home / "logs" / "runs.log") as display:
+        # Everything that imports Dagster comes after the streams are set aside: it takes seconds, and may warn.
+        board = open_board(f"Running {job}", stream=sys.stderr if quiet else display)
+        from datamill_infra.cli.runs import execute
+
+        tags = month_tags(home, job, span)
+        if quiet:
+            return execute(LOCATION, job, home, assets=assets, tags=tags, config=config)
+        with board:
+            return execute(LOCATION, job, home, board=board, assets=assets, tags=tags, config=config)
+
+
+def _span(given: str | None) -> tuple[str, str] | None:
+    if given is None:
+        return None
+    first, _, last = given.partition("..")
+    return first, last or first
+
+
+def _read(config: str | None) -> Mapping[str, object] | None:
+    if config is None:
+        return None
+    from pathlib import Path
+
+    import yaml
+
+    from datamill_infra.model.errors import ConfigurationError
+
+    try:
+        read = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{config} is not YAML: {error}", instruction="Correct it.") from error
+    if not isinstance(read, dict):
+        raise ConfigurationError(f"{config} is not a mapping.", instruction="See Dagster's run configuration.")
+    return read
+
+
+def _list(home: Path, *, as_json: bool) -> None:
+    import os
+
+    from datamill_infra.cli.output import print_columns
+    from datamill_pipelines.definitions import build_definitions
+
+    os.environ["DAGSTER_HOME"] = str(home)
+    jobs = [{"name": job.name, "description": job.description or ""} for job in build_definitions(home).jobs or ()]
+    if as_json:
+        print_json(jobs)
+    else:
+        print_columns(("job", "what exists afterwards"), ((job["name"], job["description"]) for job in jobs))
