@@ -20,7 +20,7 @@ import os
 import re
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,8 +151,9 @@ class ArtifactCache:
                 notify(f"Fetching {len(wanted)} server artifacts ({wanted[0][0].filename}, ...).")
             fetched = [pool.submit(self._fetch, artifact, damaged=damaged) for artifact, damaged in wanted]
             try:
-                for future in fetched:
+                for count, future in enumerate(as_completed(fetched), start=1):
                     future.result()
+                    notify(f"{count} of {len(fetched)} server artifacts fetched.")
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -58,19 +58,23 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def sweep(mark: str) -> None:
-    """Kill what carries ``mark`` and return when it is gone."""
+def sweep(mark: str) -> tuple[set[int], list[int]]:
+    """Kill what carries ``mark``, and wait until it is gone.
+
+    Returns:
+        Which processes were killed, and which of them are still there at the end of the budget.
+    """
+    killed: set[int] = set()
     deadline = time.monotonic() + SWEEP_SECONDS
-    while left := marked(mark):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"Processes {left} of an earlier run survive SIGKILL; not starting beside them.")
+    while (left := marked(mark)) and time.monotonic() < deadline:
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-            sys.stderr.write(f"Killed process {pid}, left over from an earlier run of this program.\n")
+            killed.add(pid)
         time.sleep(0.01)
+    return killed, left
 
 
 def brake_seconds(record: Path, now: float) -> float:
@@ -94,7 +98,11 @@ def main(spec_file: str) -> None:
     spec = json.loads(Path(spec_file).read_text(encoding="utf-8"))
     die_with(int(Path(spec["supervisor_pid_file"]).read_text(encoding="ascii")))
     time.sleep(brake_seconds(Path(spec["starts_file"]), time.monotonic()))
-    sweep(spec["environment"][MARK])
+    killed, left = sweep(spec["environment"][MARK])
+    if left:
+        raise SystemExit(f"Processes {left} of an earlier run survive SIGKILL; not starting beside them.")
+    if killed:
+        sys.stderr.write(f"Killed what an earlier run of this program left behind: processes {sorted(killed)}.\n")
     os.chdir(spec["directory"])
     os.execve(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606  (to be replaced is the point)
 

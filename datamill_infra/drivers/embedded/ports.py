@@ -12,23 +12,26 @@ import errno
 import json
 import random
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from datamill_infra.drivers.embedded.artifacts import cache_root
-from datamill_infra.drivers.embedded.files import write_private
+from datamill_infra.drivers.files import write_private
 from datamill_infra.model.errors import ConfigurationError, PlatformError, PortTakenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 HOST = "127.0.0.1"
 LOWEST, HIGHEST = 12_000, 65_000
 KERNEL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 # The register is held for milliseconds.
 REGISTER_SECONDS = 30.0
+# Of a command line, in messages.
+SHOWN = 100
 
 Ports = dict[str, dict[str, int]]
 
@@ -100,6 +103,7 @@ class PortBook:
         if not missing:
             return known
         self.register.parent.mkdir(parents=True, exist_ok=True)
+        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(self.register.with_suffix(".lock"), timeout=REGISTER_SECONDS):
             known = self.read()
             taken = {port for ports in known.values() for port in ports.values()} | self._of_others()
@@ -162,32 +166,64 @@ def _read(file: Path) -> Ports:
         ) from error
 
 
-def listener(port: int) -> tuple[int | None, str] | None:
-    """Who listens on a port of loopback: process id and a description, or ``None`` when nobody does.
+@dataclass(frozen=True)
+class Listener:
+    """Who listens on a port.
 
-    The process id is ``None`` when the process belongs to another user.
+    Attributes:
+        pid: or ``None`` when the process belongs to another user.
+        description: for a person.
     """
-    import psutil  # noqa: PLC0415  (only when something is in the way)
 
+    pid: int | None
+    description: str
+
+
+def listeners(numbers: Collection[int]) -> dict[int, Listener]:
+    """Who listens on which of these ports; ports on which nobody does are left out."""
+    if not numbers:
+        return {}
+    import psutil  # noqa: PLC0415  (0.03 s, and most commands do not look)
+
+    found = {}
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            if connection.pid is None:
-                return None, "a process of another user"
-            try:
-                command = " ".join(psutil.Process(connection.pid).cmdline())
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                command = "?"
-            return connection.pid, f"process {connection.pid} ({command[:100]})"
-    return None
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port in numbers:
+            found[connection.laddr.port] = Listener(connection.pid, _described(connection.pid))
+    return found
+
+
+def foreign_listeners(numbers: Collection[int], own: Iterable[int]) -> dict[int, Listener]:
+    """Those :func:`listeners` that are neither the processes ``own`` nor descend from them."""
+    found = listeners(numbers)
+    if not found:
+        return {}
+    import psutil  # noqa: PLC0415  (as above)
+
+    ours = set(own)
+    for pid in tuple(ours):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            ours |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
+    return {port: listener for port, listener in found.items() if listener.pid not in ours}
+
+
+def _described(pid: int | None) -> str:
+    import psutil  # noqa: PLC0415  (as above)
+
+    if pid is None:
+        return "a process of another user"
+    try:
+        command = " ".join(psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        command = "?"
+    return f"process {pid} ({command if len(command) <= SHOWN else command[:SHOWN] + '...'})"
 
 
 def taken(component: str, name: str, port: int, file: Path) -> PortTakenError:
     """The error for a foreign process on a remembered port."""
-    found = listener(port)
-    pid, who = found or (None, "something that went away again")
-    stop = f"Stop it (kill {pid})" if pid else "Stop it"
+    found = listeners([port]).get(port, Listener(None, "something that went away again"))
+    stop = f"Stop it (kill {found.pid})" if found.pid else "Stop it"
     return PortTakenError(
-        f"{component} listens on {HOST}:{port} ({name}), but {who} is there already.",
+        f"{component} listens on {HOST}:{port} ({name}), but {found.description} is there already.",
         instruction=f"{stop} and run the command again. To move {component} to another port instead, remove"
         f' "{component}" from {file} and run `datamill up`.',
     )

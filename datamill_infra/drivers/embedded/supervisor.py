@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from datamill_infra.drivers.embedded import launch
-from datamill_infra.drivers.embedded.files import write_private
+from datamill_infra.drivers.files import write_private
 from datamill_infra.model.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -202,14 +202,17 @@ class Supervisor:
         Args:
             component: the group's name.
             programs: what to run.
-            environment: added to every program's own environment.
+            environment: of every program; its own is added.
+
+        Raises:
+            StateError: a file could not be written.
+            SupervisorError: supervisord could not be started, or does not answer.
         """
         self.drop(component)
-        folder = self._folder(component)
-        folder.mkdir(parents=True, mode=0o700)
-        for program in programs:
-            write_private(folder / f"{program.name}.json", json.dumps(self._spec(component, program, environment)))
-        write_private(folder.with_suffix(".conf"), self._sections(component, programs))
+        files = self._files(component, programs, environment)
+        self._folder(component).mkdir(parents=True, mode=0o700)
+        for path, text in files.items():
+            write_private(path, text)
         if not self.ensure():
             with self._connection() as server:
                 server.supervisor.reloadConfig()
@@ -222,8 +225,13 @@ class Supervisor:
             folder.with_suffix(".conf").unlink()
         if self.pid() is not None:
             self._stop_group(component)
-        for program in sorted(folder.glob("*.json")):
-            launch.sweep(self.mark(component, program.stem))
+        for program in self.programs(component):
+            _, left = launch.sweep(self.mark(component, program))
+            if left:
+                raise SupervisorError(
+                    f"Processes {left} of {program} survive SIGKILL: they wait for a device.",
+                    instruction="Look at the disk and at `dmesg`; then run the command again.",
+                )
         shutil.rmtree(folder, ignore_errors=True)
 
     def _stop_group(self, component: str) -> None:
@@ -245,6 +253,17 @@ class Supervisor:
         """The components that have been put and not dropped, running or not."""
         return sorted(file.stem for file in (self.run / "programs").glob("*.conf"))
 
+    def programs(self, component: str) -> list[str]:
+        """The programs of a component that has been put."""
+        return sorted(file.stem for file in self._folder(component).glob("*.json"))
+
+    def outdated(self, component: str, programs: Sequence[Program], environment: Mapping[str, str]) -> list[str]:
+        """The programs that :meth:`put` with these arguments would start differently than they were started."""
+        files = self._files(component, programs, environment)
+        wrong = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+        gone = set(self.programs(component)) - {program.name for program in programs}
+        return sorted({component if path.suffix == ".conf" else path.stem for path in wrong} | gone)
+
     def shutdown(self) -> None:
         """Stop everything, then supervisord. Nothing to do is no error."""
         pid = self.pid()
@@ -261,6 +280,18 @@ class Supervisor:
 
     def _folder(self, component: str) -> Path:
         return self.run / "programs" / component
+
+    def _files(self, component: str, programs: Sequence[Program], environment: Mapping[str, str]) -> dict[Path, str]:
+        """What describes a component to supervisord and to the launcher; nothing for one without programs."""
+        if not programs:
+            return {}
+        folder = self._folder(component)
+        specs = {
+            folder / f"{program.name}.json": json.dumps(self._spec(component, program, environment), indent=2)
+            for program in programs
+        }
+        # The group last: supervisord reads it, and then everything it speaks of is there.
+        return {**specs, folder.with_suffix(".conf"): self._sections(component, programs)}
 
     def _spec(self, component: str, program: Program, environment: Mapping[str, str]) -> dict[str, object]:
         mark = {launch.MARK: self.mark(component, program.name)}

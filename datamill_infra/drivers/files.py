@@ -38,8 +38,31 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
         if scratch:
             with contextlib.suppress(OSError):
                 Path(scratch).unlink()
-        raise StateError(
-            f"{path} cannot be written: {error.strerror}.",
-            instruction=f"Free space on, or get write access to, {path.parent}, and run the command again."
-            " What was there before is unchanged.",
-        ) from error
+        raise state_error(path, error) from error
+
+
+def state_error(path: Path, error: OSError) -> StateError:
+    """The error for a file or directory of the deployment that cannot be written."""
+    return StateError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        instruction=f"Free space on, or get write access to, the disk of {path.parent}, and run the command again."
+        " What was there before is unchanged.",
+    )
+
+
+def tail(file: Path, lines: int) -> list[str]:
+    """The last lines of a text file, oldest first, without reading more of it than needed.
+
+    Args:
+        file: it exists.
+        lines: at most how many.
+    """
+    with file.open("rb") as opened:
+        position = opened.seek(0, os.SEEK_END)
+        data = b""
+        while position > 0 and data.count(b"\n") <= lines:
+            step = min(65_536, position)
+            position -= step
+            opened.seek(position)
+            data = opened.read(step) + data
+    return data.decode("utf-8", errors="replace").splitlines()[-lines:] if lines > 0 else []

@@ -6,11 +6,11 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from datamill_infra.drivers.embedded.files import write_private
+from datamill_infra.drivers.files import write_private
 from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 # 128 bits, in hexadecimal: needs no quoting in properties, YAML, XML, URLs, JAAS lines or shells.
@@ -54,5 +54,27 @@ class SecretStore:
         missing = {name: secrets.token_hex(SECRET_BYTES) for name in names if name not in known}
         if missing:
             known |= missing
-            write_private(self.file, json.dumps(known, indent=2, sort_keys=True))
+            self._write(known)
         return known
+
+    def put(self, values: Mapping[str, str]) -> None:
+        """Remember secrets that a user gave. Callers hold the writer lock.
+
+        Raises:
+            ConfigurationError: the file is damaged.
+            StateError: it cannot be written.
+        """
+        known = self.read()
+        if any(known.get(name) != value for name, value in values.items()):
+            self._write({**known, **values})
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Remove secrets. Callers hold the writer lock."""
+        known = self.read()
+        gone = set(names) & known.keys()
+        if gone:
+            self._write({name: value for name, value in known.items() if name not in gone})
+
+    def _write(self, values: Mapping[str, str]) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(self.file, json.dumps(values, indent=2, sort_keys=True))

@@ -1,0 +1,146 @@
+"""What every provider can do for a component of one deployment.
+
+A driver knows how; when, in which order and what to do about a failure is the business of
+:class:`datamill_infra.drivers.rollout.Rollout`. Methods of one driver are called from several threads, but never at the
+same time for one component. Those that change anything are called under the writer lock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from datamill_infra.capabilities import Observation
+    from datamill_infra.model.states import Desired, Observed
+
+    Notify = Callable[[str, str], None]
+    """Receives a state, one word (``fetching``, ``starting``, ``probing``), and a sentence, which may be empty."""
+
+
+def unheard(_state: str, _message: str) -> None:
+    """A :data:`Notify` for when nobody listens."""
+
+
+@dataclass(frozen=True)
+class ProcessReport:
+    """One process of a component.
+
+    Attributes:
+        name: of the program.
+        state: ``running``, ``stopped``, ``starting``, ...
+        pid: or ``None`` when there is no process.
+        since: when it was last started, or ``None`` if never.
+        restarts: how often it ended unasked since it was last started on purpose.
+        story: what happened to it, a sentence; empty when nothing did.
+    """
+
+    name: str
+    state: str
+    pid: int | None
+    since: datetime | None
+    restarts: int
+    story: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say about a component besides its state and its health.
+
+    Attributes:
+        addresses: where it listens, by port name; for people.
+        processes: its processes; none for components that need none or run elsewhere.
+        applied_at: when it was last applied, or ``None``.
+        log_files: where its servers write, for people.
+    """
+
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    processes: Sequence[ProcessReport] = ()
+    applied_at: datetime | None = None
+    log_files: Sequence[str] = ()
+
+    @property
+    def story(self) -> str:
+        """What happened to its processes; empty when nothing did."""
+        return " ".join(f"{p.name}: {p.story}" for p in self.processes if p.story)
+
+
+class Driver(ABC):
+    """One provider, for one deployment."""
+
+    @abstractmethod
+    def desired(self, component: str) -> Desired:
+        """What is wanted of a component, with every address that is known."""
+
+    @abstractmethod
+    def observe(self, component: str) -> Observed:
+        """What is there of a component. Changes nothing; ``component`` may have left the deployment."""
+
+    @abstractmethod
+    def apply(self, component: str, notify: Notify = unheard) -> None:
+        """Make what is there what is wanted, as far as the first moment of its start.
+
+        Called when :meth:`observe` and :meth:`desired` differ, or when what runs does not answer; then it is started
+        afresh. :meth:`wait` follows.
+
+        Raises:
+            DatamillError: it cannot be, e.g. because something that is not ours is in its place; what was there before
+                may have been stopped.
+        """
+
+    @abstractmethod
+    def probe(self, component: str) -> dict[str, Observation]:
+        """One round trip for each capability that a component provides.
+
+        Raises:
+            UnhealthyError: the first that did not succeed.
+        """
+
+    @abstractmethod
+    def starting(self, component: str) -> bool:
+        """Whether it was started so recently that it may yet become healthy."""
+
+    @abstractmethod
+    def wait(
+        self, component: str, notify: Notify = unheard, *, cancelled: Callable[[], bool]
+    ) -> dict[str, Observation]:
+        """Probe until everything succeeds.
+
+        Args:
+            component: which.
+            notify: hears why it is not healthy yet.
+            cancelled: asked before each probe; when it says yes, the wait ends.
+
+        Raises:
+            UnhealthyError: it did not within the component's budget, or it cannot any more.
+            CancelledError: ``cancelled`` said yes.
+        """
+
+    @abstractmethod
+    def settled(self, component: str, failure: str | None) -> None:
+        """Remember how an apply ended.
+
+        Args:
+            component: which.
+            failure: why it failed, or ``None`` when the component became healthy.
+        """
+
+    @abstractmethod
+    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
+        """Stop a component and forget it; its data stays unless it is to be deleted. Nothing there is no error."""
+
+    @abstractmethod
+    def report(self, component: str) -> Report:
+        """Addresses, processes and their past."""
+
+    @abstractmethod
+    def logs(self, component: str, lines: int) -> list[str]:
+        """The last lines that a component's servers wrote, oldest first; empty when there are none."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Called once nothing of the deployment is left: stop what only serves the driver itself."""

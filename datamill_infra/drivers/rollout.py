@@ -1,0 +1,235 @@
+"""Bringing a deployment up and down: the order, the parallelism and the rules about failure.
+
+Each component starts as soon as everything it needs is healthy; a failure stops only what depends on it; taking down is
+the exact reverse (:mod:`.passes`). The command line, the Dagster assets and CI use this one engine. Whoever calls
+:meth:`Rollout.up` or :meth:`Rollout.down` holds the writer lock (:mod:`.lock`).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from datamill_infra import capabilities
+from datamill_infra.drivers.embedded.driver import EmbeddedDriver
+from datamill_infra.drivers.embedded.ports import PortBook
+from datamill_infra.drivers.erasure import erase_state
+from datamill_infra.drivers.external import ExternalDriver
+from datamill_infra.drivers.health import CancelledError
+from datamill_infra.drivers.lock import current_holder
+from datamill_infra.drivers.passes import Event, Outcome, Pass, Status, unseen
+from datamill_infra.drivers.publishing import Publisher
+from datamill_infra.drivers.releases import Releases
+from datamill_infra.drivers.secrets import SecretStore
+from datamill_infra.model.errors import ConfigurationError, DatamillError, UnhealthyError
+from datamill_infra.model.plan import Action, Plan, plan
+from datamill_infra.model.states import ReleaseState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from datamill_infra.drivers.driver import Driver, Notify
+    from datamill_infra.model.deployment import Deployment
+    from datamill_infra.model.plan import Change
+    from datamill_infra.model.states import Observed
+
+
+class Rollout:
+    """Up, down, plan and observation of one deployment.
+
+    Args:
+        deployment: which.
+        drivers: by provider; by default those of this package.
+    """
+
+    def __init__(self, deployment: Deployment, drivers: Mapping[str, Driver] | None = None) -> None:
+        self.deployment = deployment
+        self.releases = Releases(deployment.releases_file)
+        self.drivers: Mapping[str, Driver] = drivers or {
+            "embedded": EmbeddedDriver(deployment, self.releases),
+            "external": ExternalDriver(deployment, self.releases),
+        }
+        self.publisher = Publisher(deployment)
+        self._cancelled = threading.Event()
+
+    def driver(self, component: str) -> Driver:
+        """Who is responsible for a component: of the deployment, or one that was applied earlier.
+
+        Raises:
+            ConfigurationError: its provider cannot be driven from here.
+        """
+        if component in self.deployment.resolution.components:
+            provider = self.deployment.provider(component)
+        else:
+            release = self.releases.get(component)
+            provider = release.provider if release else "embedded"
+        if provider not in self.drivers:
+            raise ConfigurationError(
+                f"{component} is obtained through {provider!r}, which this version cannot drive.",
+                instruction=f"Choose another provider for it in {self.deployment.deployment_file}:"
+                f" {', '.join(sorted(self.drivers))}.",
+            )
+        return self.drivers[provider]
+
+    def observe(self, components: Iterable[str] | None = None) -> dict[str, Observed]:
+        """What is there: of the components named, or of all in the deployment and all that were applied earlier."""
+        names = list(components) if components is not None else [*self._sequence(), *self._leftovers()]
+        holder = current_holder(self.deployment)
+        seen = {name: self.driver(name).observe(name) for name in names}
+        return {name: replace(one, locked_by=str(holder)) for name, one in seen.items()} if holder else seen
+
+    def plan(self) -> Plan:
+        """What :meth:`up` would do. Chooses port numbers when the deployment exists; changes nothing else."""
+        if self.deployment.deployment_file.exists():
+            self._allocate(self._sequence())
+        order = self._sequence()
+        desired = {name: self.driver(name).desired(name) for name in order}
+        return plan(desired, self.observe(), order)
+
+    def up(
+        self, components: Iterable[str] | None = None, *, on_event: Callable[[Event], None] = unseen
+    ) -> dict[str, Outcome]:
+        """Make the deployment what it should be, and wait until it is healthy.
+
+        Args:
+            components: only these and what they need; ``None`` for all, and then what the deployment does not have
+                any more is removed.
+            on_event: called from several threads.
+
+        Returns:
+            How it ended for each component, in order. Failures are in it; they are not raised.
+
+        Raises:
+            StateError: ports or secrets could not be remembered; nothing was started.
+            ConfigurationError: likewise, because a file is damaged.
+            KeyboardInterrupt: after Ctrl-C, once all threads have ended; what runs keeps running.
+        """
+        wanted = set(self._sequence()) if components is None else self.deployment.resolution.closure(components)
+        order = [name for name in self._sequence() if name in wanted]
+        self._allocate(order)
+        store = SecretStore(self.deployment.secrets_file)
+        store.ensure(name for component in order for name in self.deployment.secrets(component))
+        needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
+        run = Pass(needs, self._cancelled, on_event)
+        outcomes = run.all(self._bring)
+        if components is None and all(outcome.succeeded for outcome in outcomes.values()):
+            outcomes |= self._take_down(self._leftovers(), delete_data=False, on_event=on_event)
+        return outcomes
+
+    def down(
+        self,
+        components: Iterable[str] | None = None,
+        *,
+        delete_data: bool = False,
+        on_event: Callable[[Event], None] = unseen,
+    ) -> dict[str, Outcome]:
+        """Stop components in the reverse of the order in which they start.
+
+        Args:
+            components: these and what depends on them; ``None`` for all.
+            delete_data: delete what they keep, too. With all components, nothing of theirs is left then.
+            on_event: called from several threads.
+
+        Returns:
+            How it ended for each component, in the order of stopping. A component that could not be stopped holds up
+            those that it depends on.
+        """
+        if components is None:
+            names = [*self._leftovers(), *reversed(self._sequence())]
+        else:
+            gone = self.deployment.resolution.dependants_closure(components)
+            names = [name for name in reversed(self._sequence()) if name in gone]
+        outcomes = self._take_down(names, delete_data=delete_data, on_event=on_event)
+        if components is None and all(outcome.succeeded for outcome in outcomes.values()):
+            for driver in self.drivers.values():
+                driver.close()
+            if delete_data:
+                erase_state(self.deployment)
+        return outcomes
+
+    def cancel(self) -> None:
+        """Have a running :meth:`up` end at the next opportunity; callable from any thread or signal handler."""
+        self._cancelled.set()
+
+    def _bring(self, component: str, notify: Notify) -> Outcome:
+        driver = self.driver(component)
+        notify("checking", "")
+        observed = driver.observe(component)
+        change = plan({component: driver.desired(component)}, {component: observed})[component]
+        try:
+            applied = self._apply(driver, change, observed, notify)
+            notify("probing", "")
+            observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
+            for consumer, capability, claim in self.deployment.claims(component):
+                notify("claims", f"{capability} for {consumer}")
+                self._provision(consumer, capability, claim)
+            self.publisher.publish(component)
+        except CancelledError:
+            raise  # not a failure: what was applied is left as it is, and the next command goes on from there
+        except DatamillError as error:
+            driver.settled(component, error.reason)
+            raise
+        driver.settled(component, None)
+        summary = "; ".join(observation.summary for observation in observations.values())
+        status: Status = "changed" if applied else "unchanged"
+        return Outcome(component, status, change, summary, observations=observations)
+
+    def _apply(self, driver: Driver, change: Change, observed: Observed, notify: Notify) -> bool:
+        """Apply a change if there is one, or if the component runs as defined and yet does not answer."""
+        component = change.component
+        recovered = change.state is ReleaseState.FAILED and not change.differences and not observed.drift
+        if change.action is Action.NONE or recovered:
+            if driver.starting(component):
+                return False
+            try:
+                driver.probe(component)
+            except UnhealthyError as error:
+                notify("starting", error.reason)
+            else:
+                return False
+        driver.apply(component, notify)
+        return True
+
+    def _provision(self, consumer: str, capability: str, claim: Mapping[str, object]) -> None:
+        connection = self.deployment.needs(consumer, PortBook(self.deployment.ports_file).read())[capability]
+        module = capabilities.load(capability, self.deployment.catalogue.folders)
+        secrets = SecretStore(self.deployment.secrets_file).read()
+        capabilities.provision(module, connection.resolve(secrets), claim)
+
+    def _take_down(
+        self, names: list[str], *, delete_data: bool, on_event: Callable[[Event], None]
+    ) -> dict[str, Outcome]:
+        present = set(names)
+        users: dict[str, set[str]] = {name: set() for name in names}
+        for name in names:
+            for provider in self._providers(name) & present:
+                users[provider].add(name)
+
+        def remove(component: str, notify: Notify) -> Outcome:
+            self.publisher.withdraw(component)
+            self.driver(component).remove(component, delete_data=delete_data, notify=notify)
+            return Outcome(component, "removed", message="its data is deleted" if delete_data else "its data is kept")
+
+        return Pass(users, threading.Event(), on_event).all(remove)
+
+    def _providers(self, name: str) -> set[str]:
+        if name in self.deployment.resolution.components:
+            return self.deployment.resolution.dependencies(name)
+        release = self.releases.get(name)
+        return set(release.needs) if release else set()
+
+    def _allocate(self, order: list[str]) -> None:
+        wanted = {
+            name: self.deployment.spec(name).embedded.ports  # type: ignore[union-attr]  # it has that provider
+            for name in order
+            if self.deployment.provider(name) == "embedded"
+        }
+        PortBook(self.deployment.ports_file).allocate(wanted)
+
+    def _sequence(self) -> list[str]:
+        return self.deployment.resolution.sequence()
+
+    def _leftovers(self) -> list[str]:
+        """What was applied and is not part of the deployment any more."""
+        return sorted(set(self.releases.read()) - set(self.deployment.resolution.components))
