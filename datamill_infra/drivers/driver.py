@@ -37,14 +37,16 @@ class ProcessReport:
         since: when it was last started, or ``None`` if never.
         restarts: how often it ended unasked since it was last started on purpose.
         story: what happened to it, a sentence; empty when nothing did.
+        last_end: when it last ended unasked, or ``None``.
     """
 
     name: str
     state: str
     pid: int | None
     since: datetime | None
-    restarts: int
-    story: str
+    restarts: int = 0
+    story: str = ""
+    last_end: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,7 @@ class EmbeddedDriver(Driver):
                     since=datetime.fromtimestamp(state.since, UTC) if state and state.pid else story.since,
                     restarts=len(story.incidents),
                     story=story.sentence(),
+                    last_end=story.incidents[-1].at if story.incidents else None,
                 )
             )
         return Report(
