@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from datamill_infra.drivers.driver import Report
 from datamill_infra.model.errors import DatamillError, UnhealthyError
 from datamill_infra.model.plan import plan
 from datamill_infra.model.states import ReleaseState
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from datamill_infra.capabilities import Observation
+    from datamill_infra.drivers.driver import Report
     from datamill_infra.drivers.rollout import Rollout
     from datamill_infra.model.plan import Change
     from datamill_infra.model.states import Observed
