@@ -271,17 +271,14 @@ class Deployment(Home):
         return self.load(self.home)
 
     def _renderer(self, ports: Mapping[str, Mapping[str, int]] | None) -> Renderer:
-        key = (
-            None
-            if ports is None
-            else json.dumps({name: dict(numbers) for name, numbers in ports.items()}, sort_keys=True)
-        )
+        numbers = None if ports is None else {component: dict(named) for component, named in ports.items()}
+        key = json.dumps(numbers, sort_keys=True)
         if key not in self._renderers:
             self._renderers[key] = Renderer(self.definition, ports, self.component_paths)
         return self._renderers[key]
 
     @functools.cached_property
-    def _renderers(self) -> dict[str | None, Renderer]:
+    def _renderers(self) -> dict[str, Renderer]:
         return {}
 
 

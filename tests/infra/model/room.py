@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,13 @@ from datamill_infra.model.targets import Target
 FIXTURES = Path(__file__).parent / "fixtures"
 
 HEAD = "title: T\nsummary: S.\nhomepage: https://example.org\nlicence: Apache-2.0\n"
+
+
+def says(error: Exception, pattern: str) -> bool:
+    """Whether an error's reason and instruction, on one line, have the pattern."""
+    text = str(error).replace("\n", " ")
+    assert re.search(pattern, text), text
+    return True
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from infra.model.room import Room
+from infra.model.room import Room, says
 
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
+from datamill_infra.model.flavours import Flavours
 
 
 @pytest.fixture
@@ -46,8 +47,6 @@ def test_dropping_a_component_drops_what_was_said_about_it(filled: Room) -> None
 
 
 def test_the_users_flavour_hides_one_of_the_package(room: Room) -> None:
-    from datamill_infra.model.flavours import Flavours
-
     other = Room(room.home / "other")
     mine, theirs = room.flavour("demo", "components: [a]\n"), other.flavour("demo", "components: [b]\n")
     assert Flavours.load([mine.parent, theirs.parent])["demo"].components == ("a",)
@@ -106,11 +105,9 @@ def test_what_is_wrong_in_a_flavour_is_said_with_file_key_and_nearest_name(
     filled: Room, body: str, message: str
 ) -> None:
     filled.flavour("bad", body if body != "{}\n" else "")
-    import re
-
     with pytest.raises(ConfigurationError) as caught:
         filled.deploy("flavour: bad\n")
-    assert re.search(message, str(caught.value).replace("\n", " ")), str(caught.value)
+    assert says(caught.value, message)
 
 
 def test_flavours_that_extend_each_other_are_named_in_a_circle(room: Room) -> None:

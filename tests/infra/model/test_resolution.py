@@ -213,7 +213,7 @@ def test_a_legacy_component_asked_for_by_name_is_refused(shop: Room) -> None:
 def test_what_is_said_about_a_legacy_component_belongs_to_its_replacement(shop: Room) -> None:
     shop.component("old", "status: legacy\nlegacy: {reason: It is dead., replaced_by: [minio]}\n")
     shop.flavour("f", "components: [old]\noverride: {old: {values: {a: 1}}}\n")
-    with pytest.raises(ConfigurationError, match="old is legacy .* and minio stands in for it") as caught:
+    with pytest.raises(ConfigurationError, match=r"old is legacy .* and minio stands in for it") as caught:
         shop.resolve("f")
     assert caught.value.instruction == "Say it about minio."
 
