@@ -107,7 +107,8 @@ class Rollout:
         """
         wanted = set(self._sequence()) if components is None else self.deployment.resolution.closure(components)
         order = [name for name in self._sequence() if name in wanted]
-        self._allocate(order)
+        # All, not only what is wanted: a claim is made through the connection of whoever makes it.
+        self._allocate(self._sequence())
         store = SecretStore(self.deployment.secrets_file)
         store.ensure(name for component in order for name in self.deployment.secrets(component))
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
