@@ -1,0 +1,80 @@
+"""Components as assets: one step per deploy, one result per component, in the order in which they become healthy.
+
+A component is an asset so that data can depend on it; bringing components up is one step, because their order, their
+parallelism and what a failure stops is the business of :class:`datamill_infra.drivers.rollout.Rollout`, which the
+drivers' tests hold to its promises without Dagster. Failed components fail the step after the others have finished.
+"""
+
+# No postponed annotations here: Dagster looks at those of steps when they are defined.
+import time
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.passes import Event
+from datamill_infra.drivers.rollout import Rollout
+from datamill_infra.model.deployment import Deployment
+from datamill_infra.model.errors import DatamillError
+from datamill_infra.orchestration import facts
+from datamill_infra.orchestration.driving import Driving
+from datamill_infra.orchestration.failures import failure_of, failure_of_outcomes
+
+Result = dg.MaterializeResult[None] | dg.AssetCheckResult
+
+
+def deploy_assets(deployment: Deployment) -> dg.AssetsDefinition:
+    """The assets ``infra/<component>`` of a deployment, with their checks.
+
+    Args:
+        deployment: read once, when the code location is loaded.
+    """
+
+    @dg.multi_asset(
+        name="deploy",
+        specs=facts.asset_specs(deployment),
+        check_specs=facts.check_specs(deployment),
+        can_subset=True,
+    )
+    def deploy(context: dg.AssetExecutionContext) -> Iterator[Result]:
+        """Bring the selected components up, with what they need; or, when only checks are selected, probe them."""
+        selected = {key.path[-1] for key in context.selected_asset_keys}
+        wanted = [name for name in deployment.resolution.sequence() if name in selected]
+        rollout = Rollout(deployment)
+        if not wanted:
+            checked = {key.asset_key.path[-1] for key in context.selected_asset_check_keys}
+            yield from facts.probe_checks(rollout, sorted(checked))
+            return
+        try:
+            with writer_lock(deployment, f"{context.job_name} (run {context.run.run_id[:8]})"):
+                yield from _bring_up(context, rollout, wanted)
+        except DatamillError as error:
+            raise failure_of(error) from error
+
+    return deploy
+
+
+def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Sequence[str]) -> Iterator[Result]:
+    whole = set(wanted) == set(rollout.deployment.resolution.components)
+    driving = Driving(rollout, lambda on_event: rollout.up(None if whole else wanted, on_event=on_event))
+    began: dict[str, float] = {}
+    for event in driving.events():
+        _log(context, event)
+        began.setdefault(event.component, time.monotonic())
+        if event.component not in wanted:
+            continue
+        if event.state in ("healthy", "unchanged"):
+            changed = event.state == "healthy"
+            yield facts.materialization(rollout, event.component, changed=changed, summary=event.message)
+        elif event.state in ("failed", "skipped"):
+            yield facts.unhealthy(event.component, event.message)
+    if failure := failure_of_outcomes(driving.outcomes):
+        raise failure
+
+
+def _log(context: dg.AssetExecutionContext, event: Event) -> None:
+    line = f"{event.component}: {event.state}{f': {event.message}' if event.message else ''}"
+    if event.state in ("failed", "skipped"):
+        context.log.error(line)
+    elif event.state not in ("waiting", "checking"):
+        context.log.info(line)

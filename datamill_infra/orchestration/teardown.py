@@ -1,0 +1,81 @@
+"""Taking a deployment down: one op, in the exact reverse of the order in which it comes up.
+
+Assets cannot be un-materialised, so each removed component gets failed checks that say it was taken down: nothing in
+the user interface stays green that does not run.
+"""
+
+# No postponed annotations here: Dagster looks at those of steps when they are defined.
+import dagster as dg
+from pydantic import Field
+
+from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.rollout import Rollout
+from datamill_infra.model.deployment import Deployment
+from datamill_infra.model.errors import DatamillError
+from datamill_infra.orchestration import facts
+from datamill_infra.orchestration.driving import Driving
+from datamill_infra.orchestration.failures import failure_of, failure_of_outcomes
+
+
+class TeardownConfig(dg.Config):
+    """What is to go.
+
+    Attributes:
+        components: these and what depends on them; all of the flavour when empty.
+        delete_data: delete what they keep, too.
+    """
+
+    components: list[str] = Field(default_factory=list)
+    delete_data: bool = False
+
+
+def teardown_job(deployment: Deployment, name: str, components: list[str] | None) -> dg.JobDefinition:
+    """The job that stops components.
+
+    Args:
+        deployment: whose.
+        name: of the job.
+        components: what the job is about; ``None`` for the whole deployment, leftovers included.
+    """
+
+    @dg.op(name="teardown")
+    def teardown(context: dg.OpExecutionContext, config: TeardownConfig) -> None:
+        """Stop components, those that depend on others first."""
+        rollout = Rollout(deployment)
+        names = config.components or components
+        driving = Driving(
+            rollout, lambda on_event: rollout.down(names, delete_data=config.delete_data, on_event=on_event)
+        )
+        try:
+            with writer_lock(deployment, f"{context.job_name} (run {context.run.run_id[:8]})"):
+                for event in driving.events():
+                    context.log.info(f"{event.component}: {event.state} {event.message}".rstrip())
+                    if event.state == "removed" and event.component in deployment.resolution.components:
+                        _report_removed(context.instance, event.component, event.message)
+        except DatamillError as error:
+            raise failure_of(error) from error
+        if failure := failure_of_outcomes(driving.outcomes):
+            raise failure
+
+    @dg.job(
+        name=name,
+        description="Stops the components in reverse order; data stays unless the configuration says otherwise.",
+        executor_def=dg.in_process_executor,
+    )
+    def taking_down() -> None:
+        teardown()
+
+    return taking_down
+
+
+def _report_removed(instance: dg.DagsterInstance, component: str, told: str) -> None:
+    for check in (facts.HEALTHY, facts.IN_SYNC):
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=facts.asset_key(component),
+                check_name=check,
+                passed=False,
+                metadata={"told": told},
+                description=f"It was taken down; {told}.",
+            )
+        )
