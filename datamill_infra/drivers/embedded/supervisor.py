@@ -38,15 +38,15 @@ from datamill_infra.drivers.files import write_private
 from datamill_infra.model.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from datamill_infra.drivers.embedded.program import Program
 
 SOCKET = "supervisor.sock"
 # supervisord answers in a millisecond; its start takes 0.2 s, on a machine that starts ten servers at once a few.
 ANSWER_SECONDS, START_SECONDS = 10.0, 20.0
-# Faults of supervisord that mean "already so".
-BAD_NAME, ALREADY_ADDED = 10, 90
+# Faults of supervisord.
+BAD_NAME, ALREADY_ADDED, STILL_RUNNING = 10, 90, 91
 
 LAUNCH = """\
 #!/bin/sh
@@ -216,7 +216,7 @@ class Supervisor:
         if not self.ensure():
             with self._connection() as server:
                 server.supervisor.reloadConfig()
-                _unless(ALREADY_ADDED, lambda: server.supervisor.addProcessGroup(component))
+                _faulty(lambda: server.supervisor.addProcessGroup(component), ALREADY_ADDED)
 
     def drop(self, component: str) -> None:
         """Stop everything of ``component`` and forget it. Nothing to do is no error."""
@@ -235,9 +235,19 @@ class Supervisor:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _stop_group(self, component: str) -> None:
-        with self._connection(timeout=None) as server:
-            _unless(BAD_NAME, lambda: server.supervisor.stopProcessGroup(component))
-            _unless(BAD_NAME, lambda: server.supervisor.removeProcessGroup(component))
+        with self._connection() as server:
+            while True:
+                # Not waiting in the call: supervisord answers it at its next tick, up to a second late.
+                _faulty(lambda: server.supervisor.stopProcessGroup(component, False), BAD_NAME)
+                # supervisord kills what does not stop within the program's own stop_seconds.
+                while any(process.pid for process in self.processes() if process.component == component):
+                    time.sleep(0.02)
+                # One that had just ended by itself may have been started again meanwhile.
+                if (
+                    _faulty(lambda: server.supervisor.removeProcessGroup(component), BAD_NAME, STILL_RUNNING)
+                    != STILL_RUNNING
+                ):
+                    break
             server.supervisor.reloadConfig()
 
     def processes(self) -> list[ProcessState]:
@@ -318,7 +328,7 @@ class Supervisor:
         return "\n".join([group, *sections])
 
     @contextlib.contextmanager
-    def _connection(self, timeout: float | None = ANSWER_SECONDS) -> Iterator[xmlrpc.client.ServerProxy]:
+    def _connection(self, timeout: float = ANSWER_SECONDS) -> Iterator[xmlrpc.client.ServerProxy]:
         directory = os.open(self.run, os.O_PATH | os.O_DIRECTORY)
         try:
             transport = _UnixTransport(f"/proc/self/fd/{directory}/{SOCKET}", timeout)
@@ -335,7 +345,7 @@ class Supervisor:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float | None) -> None:
+    def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost")
         self._path, self._timeout = path, timeout
 
@@ -346,7 +356,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: str, timeout: float | None) -> None:
+    def __init__(self, path: str, timeout: float) -> None:
         super().__init__()
         self._unix = _UnixConnection(path, timeout)
         self._connection = ("supervisor", self._unix)  # what close() closes
@@ -355,12 +365,15 @@ class _UnixTransport(xmlrpc.client.Transport):
         return self._unix
 
 
-def _unless(code: int, call: Any) -> None:  # noqa: ANN401
+def _faulty(call: Callable[[], object], *expected: int) -> int | None:
+    """Make a call; the code of an expected fault, or ``None``."""
     try:
         call()
     except xmlrpc.client.Fault as fault:
-        if fault.faultCode != code:
+        if fault.faultCode not in expected:
             raise
+        return fault.faultCode
+    return None
 
 
 def _alive(pid: int) -> bool:
