@@ -7,6 +7,7 @@ libraries loaded already.
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import dagster as dg
 
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
+from datamill_infra.model.home import Home
 from datamill_infra.model.published import dagster_home
 from datamill_pipelines.capabilities import capability_assets, needed_capabilities
 from datamill_pipelines.connections import PlatformConnections
@@ -80,16 +82,23 @@ def build_definitions(home: Path, *, resources: Mapping[str, object] | None = No
 
 
 def reconstruct_job(name: str) -> dg.JobDefinition:
-    """One job of the location, for the executor's processes.
+    """One job of the location, for the command line and for the processes that execute it.
 
     Raises:
         UnknownNameError: there is no such job.
     """
-    built = build_definitions(dagster_home(os.environ))
+    home = dagster_home(os.environ)
+    built = _built(home, Home(home).deployment_file.stat().st_mtime_ns)
     names = [job.name for job in built.jobs or ()]
     if name not in names:
         raise UnknownNameError("job", name, names)
     return built.resolve_job_def(name)
+
+
+@functools.lru_cache(maxsize=1)
+def _built(home: Path, _written: int) -> dg.Definitions:
+    """Dagster asks for a job several times in the course of one run."""
+    return build_definitions(home)
 
 
 def _check_jobs(merged: dg.Definitions) -> None:

@@ -37,8 +37,11 @@ def command(
     as_json: bool,
 ) -> None:
     """Run a job to its end, showing each step."""
+    from datamill_infra.cli.blocked import explain_blocked
     from datamill_infra.cli.deployments import open_deployment
+    from datamill_infra.cli.revival import revive
     from datamill_infra.cli.verdicts import raise_for
+    from datamill_infra.drivers.rollout import Rollout
 
     if month and months:
         raise click.UsageError("Give --month or --months, not both.")
@@ -48,10 +51,13 @@ def command(
     if listing or job is None:
         _list(deployment.home, as_json=as_json)
         return
+    revive(Rollout(deployment))
     span = _span(month or months)
     report = run_job(deployment.home, job, span=span, config=_read(config), quiet=as_json)
     if as_json:
         print_json(report.to_dict())
+    if report.status == "blocked":
+        explain_blocked(deployment, report)
     again = f"datamill run {job}" + (f" --months {span[0]}..{span[1]}" if span else "")
     raise_for(report, again=again)
     if not as_json:

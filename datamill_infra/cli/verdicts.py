@@ -44,7 +44,7 @@ def raise_for(report: RunReport, *, again: str) -> None:
 def _instruction(report: RunReport, failures: list[Failure], again: str) -> str:
     given = list(dict.fromkeys(failure.instruction for failure in failures if failure.instruction))
     if report.status == "blocked":
-        return f"Repair with: {'; '.join(given) or 'datamill up'}. Then: {again}"
+        return f"Repair: {'; '.join(given) or 'datamill up'}\nThen:   {again}"
     if given:
         return "\n".join(given)
     return f"The run is {report.run_id} (`datamill ui` shows its log). When the cause is gone: {again}"

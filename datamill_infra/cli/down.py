@@ -1,0 +1,57 @@
+"""``datamill down``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from datamill_infra.cli.output import as_json_option, print_json
+from datamill_infra.cli.root import COMMANDS
+
+if TYPE_CHECKING:
+    from datamill_infra.model.deployment import Deployment
+
+
+@click.command(help=COMMANDS["down"])
+@click.option("-c", "--component", "components", multiple=True, help="Only this component and what depends on it.")
+@click.option("--delete-data", is_flag=True, help="Delete what the components keep; without -c, the history, too.")
+@click.option("--yes", is_flag=True, help="Do not ask before data is deleted.")
+@as_json_option
+@click.pass_obj
+def command(home: str | None, components: tuple[str, ...], *, delete_data: bool, yes: bool, as_json: bool) -> None:
+    """Run the teardown job."""
+    from datamill_infra.cli.deployments import home_directory, open_deployment
+    from datamill_infra.cli.leftovers import remove_leftovers
+    from datamill_infra.cli.rollouts import tear_down
+
+    directory = home_directory(home)
+    if not (directory / "deployment.yaml").exists():
+        click.echo(f"There is no deployment in {directory}; nothing to do.")
+        return
+    deployment = open_deployment(home)
+    for name in components:
+        deployment.spec(name)  # an unknown one is refused before anything else
+    if delete_data and not yes:
+        _ask(deployment, components)
+    again = " ".join(
+        ["datamill down", *(f"-c {name}" for name in components), *(["--delete-data"] if delete_data else [])]
+    )
+    report = tear_down(deployment, components, delete_data=delete_data, again=again, quiet=as_json)
+    kept = remove_leftovers(deployment) if delete_data and not components else None
+    if as_json:
+        print_json(report.to_dict())
+        return
+    click.echo(
+        f"Down after {report.seconds:.1f} s." + ("" if delete_data else " Data is kept; `datamill up` continues.")
+    )
+    if kept:
+        click.echo(f"Kept, because it is yours: {', '.join(kept)}")
+
+
+def _ask(deployment: Deployment, components: tuple[str, ...]) -> None:
+    what = ", ".join(sorted(deployment.resolution.dependants_closure(components))) if components else "all components"
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"--delete-data deletes the data of {what} in {deployment.home}. Confirm with --yes.")
+    click.confirm(f"Delete the data of {what} in {deployment.home}?", abort=True, err=True)

@@ -1,0 +1,34 @@
+"""``datamill plan``."""
+
+from __future__ import annotations
+
+import click
+
+from datamill_infra.cli.output import as_json_option, print_columns, print_json
+from datamill_infra.cli.root import COMMANDS
+
+CHANGES = 2
+
+
+@click.command(help=COMMANDS["plan"])
+@click.option("--flavour", help="Of a deployment that does not exist yet [default: demo].")
+@as_json_option
+@click.pass_obj
+def command(home: str | None, flavour: str | None, *, as_json: bool) -> int:
+    """Compare what the deployment says with what is there."""
+    from datamill_infra.cli.deployments import preview_deployment
+    from datamill_infra.drivers.rollout import Rollout
+
+    deployment = preview_deployment(home, flavour)
+    plan = Rollout(deployment).plan()
+    if as_json:
+        print_json(plan.to_dict())
+    else:
+        print_columns(
+            ("component", "state", "action", "why"),
+            ((change.component, change.state, change.action, change.reason) for change in plan),
+        )
+        for change in plan:
+            for difference in change.differences:
+                click.echo(f"  {change.component}: {difference}")
+    return CHANGES if plan.has_changes else 0

@@ -1,0 +1,117 @@
+"""Deploy and teardown jobs, run here with one display line per component."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from datamill_infra.cli.board import open_board
+from datamill_infra.cli.streams import set_aside
+from datamill_infra.cli.verdicts import raise_for
+from datamill_infra.model.errors import PlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from datamill_infra.cli.board import Board
+    from datamill_infra.cli.reports import RunReport
+    from datamill_infra.drivers.passes import Event
+    from datamill_infra.model.deployment import Deployment
+
+LOCATION = "datamill_infra.definitions"
+BAD = ("failed", "skipped")
+
+
+def deploy(deployment: Deployment, components: Sequence[str], *, again: str, quiet: bool = False) -> RunReport:
+    """Run the deploy job of a deployment for some components.
+
+    Args:
+        deployment: which.
+        components: in the order of display.
+        again: the command line that repeats it.
+        quiet: show nothing.
+
+    Raises:
+        DatamillError: not every component is healthy.
+        KeyboardInterrupt: it was interrupted; what runs keeps running.
+    """
+    title = f"Bringing up {deployment.flavour} ({deployment.home})"
+    with set_aside(deployment.log_dir / "runs.log") as display:
+        board = open_board(title, components, stream=display)
+        with contextlib.nullcontext() if quiet else board:
+            from datamill_infra.orchestration.jobs import deploy_job_name
+
+            assets = [f"infra/{name}" for name in components]
+            job = deploy_job_name(deployment.flavour)
+            report, ends = _run(deployment, job, board, quiet=quiet, assets=assets)
+    _judge(report, ends, again)
+    return report
+
+
+def tear_down(
+    deployment: Deployment, components: Sequence[str], *, delete_data: bool, again: str, quiet: bool = False
+) -> RunReport:
+    """Run the teardown job of a deployment.
+
+    Args:
+        deployment: which.
+        components: these and what depends on them; all when empty.
+        delete_data: delete what they keep, too.
+        again: the command line that repeats it.
+        quiet: show nothing.
+
+    Raises:
+        DatamillError: not every component could be stopped.
+    """
+    title = f"Taking down {deployment.flavour} ({deployment.home})"
+    config = {
+        "ops": {"teardown": {"config": {"components": list(components), "delete_data": delete_data}}},
+    }
+    with set_aside(deployment.log_dir / "runs.log") as display:
+        board = open_board(title, stream=display)
+        with contextlib.nullcontext() if quiet else board:
+            from datamill_infra.orchestration.jobs import teardown_job_name
+
+            report, ends = _run(deployment, teardown_job_name(deployment.flavour), board, quiet=quiet, config=config)
+    _judge(report, ends, again)
+    return report
+
+
+def _run(
+    deployment: Deployment,
+    job: str,
+    board: Board,
+    *,
+    quiet: bool,
+    assets: Sequence[str] = (),
+    config: Mapping[str, object] | None = None,
+) -> tuple[RunReport, dict[str, Event]]:
+    """Run a job; the last event of each component tells how it ended."""
+    from datamill_infra.cli.runs import execute
+    from datamill_infra.orchestration.watching import watched_by
+
+    last: dict[str, Event] = {}
+
+    def watch(event: Event) -> None:
+        last[event.component] = event
+        if not quiet:
+            board.show(event.component, event.state, event.message)
+
+    with watched_by(watch):
+        report = execute(LOCATION, job, deployment.home, assets=assets, config=config)
+    return report, last
+
+
+def _judge(report: RunReport, ends: Mapping[str, Event], again: str) -> None:
+    """Raise what the run came to; causes that the display has shown are not repeated."""
+    bad = {name: event for name, event in ends.items() if event.state in BAD}
+    if report.status != "failed" or not bad:
+        raise_for(report, again=again)
+        return
+    failed = ", ".join(name for name, event in bad.items() if event.state == "failed")
+    left = ", ".join(name for name, event in bad.items() if event.state == "skipped")
+    instructions = "\n".join(dict.fromkeys(failure.instruction for _, failure in report.failures))
+    raise PlatformError(
+        f"Failed: {failed}." + (f" Left as they are, because they need what failed: {left}." if left else ""),
+        instruction=f"{instructions}\nThen: {again}".strip(),
+    )
