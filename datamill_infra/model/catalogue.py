@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datamill_infra.model.components import load_component
+from datamill_infra.model.documents import load_document
 from datamill_infra.model.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -85,9 +86,15 @@ class Catalogue:
         return self._specs[name]
 
     def providing(self, capability: str) -> list[ComponentSpec]:
-        """The active components that provide a capability, by name."""
-        return [spec for spec in self if capability in spec.provides and spec.status == "active"]
+        """The active components that provide a capability, by name; the others are not checked."""
+        names = [name for name, provided in self._provided().items() if capability in provided]
+        return [spec for name in sorted(names) if (spec := self[name]).status == "active"]
 
     def capabilities(self) -> list[str]:
         """Every capability that some component provides, sorted."""
-        return sorted({capability for spec in self for capability in spec.provides})
+        return sorted({str(capability) for provided in self._provided().values() for capability in provided})
+
+    def _provided(self) -> dict[str, list[object]]:
+        """Component to what its file says it provides, read without checking the rest of it."""
+        found = {name: load_document(folder / "component.yaml").data for name, folder in self._index.items()}
+        return {name: said for name, data in found.items() if isinstance(said := data.get("provides"), list)}

@@ -138,7 +138,9 @@ def test_external_components_need_nothing(room: Room) -> None:
 def test_a_broken_component_does_not_stand_in_the_way_of_others(room: Room) -> None:
     room.component("broken", "embeded: {}\n")
     room.component("fine")
+    room.component("store", "provides: [s3]\nembedded: {entry: null}\n")
     assert room.catalogue["fine"].name == "fine"
+    assert [spec.name for spec in room.catalogue.providing("s3")] == ["store"]
     with pytest.raises(UnknownNameError):
         room.catalogue["broken"]
 

@@ -36,7 +36,7 @@ def filled(room: Room) -> Room:
     folder = room.component("broker", BROKER)
     (folder / "embedded.py").write_text("# one\n")
     room.component("sink", SINK)
-    room.component("spare")
+    room.component("lantern")
     room.component("other")
     room.flavour("g", "components: [broker]\n")
     (room.home / "flavours" / "f.yaml").write_text(FLAVOUR)
@@ -98,7 +98,10 @@ def test_a_directory_without_a_deployment_says_how_to_make_one(tmp_path: Path) -
             "flavour: f\ncomponents: {brokr: {}}\n",
             r"components\.brokr: there is no component in this deployment 'brokr'.*'broker'",
         ),
-        ("flavour: f\ncomponents: {spare: {}}\n", r"components\.spare: spare is not part of the deployment.*extra"),
+        (
+            "flavour: f\ncomponents: {lantern: {}}\n",
+            r"components\.lantern: lantern is not part of the deployment.*extra",
+        ),
         (
             "flavour: f\ncomponents: {broker: {valus: {}}}\n",
             r"components\.broker\.valus: there is no key 'valus'.*'values'",
@@ -109,7 +112,7 @@ def test_a_directory_without_a_deployment_says_how_to_make_one(tmp_path: Path) -
             r"components\.broker: broker has no provider 'external'.*embedded",
         ),
         ("flavour: f\ncomponents: {broker: {provider: extrnal}}\n", r"provider: 'extrnal' is not one of.*'external'"),
-        ("flavour: f\nextra: [spar]\n", r"extra\[0\]: there is no component 'spar'.*'spare'"),
+        ("flavour: f\nextra: [lanter]\n", r"extra\[0\]: there is no component 'lanter'.*'lantern'"),
         ("flavour: f\nflavour: g\n", "the key is given twice, first on line 1"),
         ("- f\n", "is not a mapping"),
     ],
@@ -125,35 +128,35 @@ def test_what_is_wrong_in_a_deployment_is_said_with_file_key_and_nearest_name(
 def test_extra_components_come_with_what_they_need(filled: Room) -> None:
     filled.component("finder", "provides: [finding]\nembedded: {entry: null}\n")
     filled.component("wiki", "needs: {finding: {}}\nembedded: {entry: null}\n")
-    filled.flavour("small", "components: [spare]\n")
+    filled.flavour("small", "components: [lantern]\n")
     deployment = filled.deploy("flavour: small\nextra: [wiki]\n")
-    assert sorted(deployment.resolution.components) == ["finder", "spare", "wiki"]
+    assert sorted(deployment.resolution.components) == ["finder", "lantern", "wiki"]
     assert deployment.resolution.closure(["wiki"]) == {"finder", "wiki"}
     for_once = filled.deploy("flavour: small\n").including("wiki")
-    assert sorted(for_once.resolution.components) == ["finder", "spare", "wiki"]
+    assert sorted(for_once.resolution.components) == ["finder", "lantern", "wiki"]
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("# mine\nflavour: f\n", "# mine\nflavour: f\nextra: [spare, other]\n"),
-        ("flavour: f\nextra: [spare]\n# kept\nbind: {}\n", "flavour: f\nextra: [spare, other]\n# kept\nbind: {}\n"),
-        ("extra:\n  - spare  # why\n\nflavour: f\n", "extra: [spare, other]\n\nflavour: f\n"),
-        ("flavour: f", "flavour: f\nextra: [spare, other]\n"),
+        ("# mine\nflavour: f\n", "# mine\nflavour: f\nextra: [lantern, other]\n"),
+        ("flavour: f\nextra: [lantern]\n# kept\nbind: {}\n", "flavour: f\nextra: [lantern, other]\n# kept\nbind: {}\n"),
+        ("extra:\n  - lantern  # why\n\nflavour: f\n", "extra: [lantern, other]\n\nflavour: f\n"),
+        ("flavour: f", "flavour: f\nextra: [lantern, other]\n"),
     ],
 )
 def test_adding_extra_components_leaves_the_rest_of_the_file_alone(filled: Room, before: str, after: str) -> None:
     deployment = filled.deploy(before)
-    again = deployment.add_extra(["spare", "other", "spare"])
+    again = deployment.add_extra(["lantern", "other", "lantern"])
     assert (filled.home / "deployment.yaml").read_text() == after
-    assert again.extra == ("spare", "other")
+    assert again.extra == ("lantern", "other")
     assert again.add_extra(["other"]) is again
 
 
 def test_an_extra_component_that_does_not_resolve_is_not_written(filled: Room) -> None:
     deployment = filled.deploy("flavour: f\n")
     with pytest.raises(UnknownNameError):
-        deployment.add_extra(["spar"])
+        deployment.add_extra(["lanter"])
     assert (filled.home / "deployment.yaml").read_text() == "flavour: f\n"
 
 
