@@ -60,10 +60,10 @@ def test_the_example_of_a_deployment_can_be_read() -> None:
     assert validate(DeploymentFile, parse_document(everything, Path("docs"))).context == "kind-datamill"
 
 
-def test_the_example_of_a_flavour_can_be_read() -> None:
-    (example,) = examples(VALUES, "extends:")
-    document = parse_document(example, Path("docs"))
-    assert validate(Flavour, document, given={"name": "example", "document": document}).extends == "streaming"
+def test_the_examples_of_flavours_can_be_read() -> None:
+    for example in examples(VALUES, "extends:"):
+        document = parse_document(example, Path("docs"))
+        assert validate(Flavour, document, given={"name": "example", "document": document}).extends
 
 
 @pytest.mark.parametrize(

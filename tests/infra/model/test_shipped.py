@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,42 @@ def test_the_demo_has_what_the_example_pipelines_need(tmp_path: Path) -> None:
     bound = Deployment.preview(tmp_path, "demo").resolution.bound
     needed = {"kafka", "s3", "mqtt", "amqp", "mlflow", "inference", "dask", "spark", "datasets"}
     assert needed <= set(bound)
+
+
+def _answers(name: str) -> str:
+    """``deployment.yaml`` lines of a user who has this component already and fills in what is required."""
+    parts = CATALOGUE[name].external or {}
+    samples = {"text": "something", "integer": 7, "flag": True}
+    connection = {
+        capability: {field: samples[about.type] for field, about in part.fields.items() if about.default is None}
+        for capability, part in parts.items()
+    }
+    secrets = {secret: {"env": "SOMETHING"} for part in parts.values() for secret in part.secrets}
+    return json.dumps({"provider": "external", "connection": connection, "secrets": secrets})
+
+
+@pytest.mark.parametrize("name", CATALOGUE.names())
+def test_every_component_can_be_one_that_runs_already(name: str, tmp_path: Path) -> None:
+    spec = CATALOGUE[name]
+    embedded = {} if "embedded" not in spec.providers else Deployment.preview(tmp_path, "demo").declared_connections()
+    lines = [f"components: {{{name}: {_answers(name)}}}", f"extra: [{name}]", "flavour: demo"]
+    bind = ", ".join(f"{capability}: {name}" for capability in spec.provides)
+    (tmp_path / "deployment.yaml").write_text("\n".join([*lines, f"bind: {{{bind}}}\n"]))
+    deployment = Deployment.load(tmp_path)
+    assert deployment.resolution.dependencies(name) == set()
+    for capability in spec.provides:
+        connection = deployment.declared_connections()[capability]
+        assert connection.component == name
+        known = embedded.get(capability)
+        assert known is None or set(known.fields) <= set(connection.fields)
+
+
+def test_a_users_own_flavour_may_put_a_broker_of_theirs_in_place_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "flavours").mkdir()
+    (tmp_path / "flavours" / "mine.yaml").write_text(
+        "title: T\nsummary: S.\nextends: demo\ndrop: [artemis]\nadd: [rabbitmq]\n"
+    )
+    (tmp_path / "deployment.yaml").write_text(f"flavour: mine\ncomponents: {{rabbitmq: {_answers('rabbitmq')}}}\n")
+    bound = Deployment.load(tmp_path).resolution.bound
+    assert (bound["mqtt"], bound["amqp"]) == ("rabbitmq", "rabbitmq")
+    assert "artemis" not in bound.values()
