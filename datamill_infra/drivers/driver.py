@@ -136,6 +136,16 @@ class Driver(ABC):
         """Stop a component and forget it; its data stays unless it is to be deleted. Nothing there is no error."""
 
     @abstractmethod
+    def revive(self) -> frozenset[str]:
+        """Bring back what should run and does not, because what keeps it running has ended.
+
+        Any command may call it, without the writer lock: it restores what was asked for, and changes nothing else.
+
+        Returns:
+            The components that are being started.
+        """
+
+    @abstractmethod
     def report(self, component: str) -> Report:
         """Addresses, processes and their past."""
 

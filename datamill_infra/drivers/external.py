@@ -126,6 +126,10 @@ class ExternalDriver(Driver):
         self.secret_store.forget(own)
         self.releases.drop(component)
 
+    def revive(self) -> frozenset[str]:
+        """Nothing is kept running from here."""
+        return frozenset()
+
     def report(self, component: str) -> Report:
         """See :meth:`Driver.report`."""
         release = self.releases.get(component)

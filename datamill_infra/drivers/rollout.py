@@ -52,6 +52,7 @@ class Rollout:
         }
         self.publisher = Publisher(deployment)
         self._cancelled = threading.Event()
+        self._revived: frozenset[str] = frozenset()
 
     def driver(self, component: str) -> Driver:
         """Who is responsible for a component: of the deployment, or one that was applied earlier.
@@ -112,6 +113,7 @@ class Rollout:
         store = SecretStore(self.deployment.secrets_file)
         store.ensure(name for component in order for name in self.deployment.secrets(component))
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
+        self._revived = self.revive()
         run = Pass(needs, self._cancelled, on_event)
         outcomes = run.all(self._bring)
         if components is None and all(outcome.succeeded for outcome in outcomes.values()):
@@ -149,6 +151,14 @@ class Rollout:
                 erase_state(self.deployment)
         return outcomes
 
+    def revive(self) -> frozenset[str]:
+        """Bring back what should run and does not, because its supervisor was killed; needs no writer lock.
+
+        Returns:
+            The components that are being started; they become healthy in their own time.
+        """
+        return frozenset[str]().union(*(driver.revive() for driver in self.drivers.values()))
+
     def cancel(self) -> None:
         """Have a running :meth:`up` end at the next opportunity; callable from any thread or signal handler."""
         self._cancelled.set()
@@ -159,7 +169,7 @@ class Rollout:
         observed = driver.observe(component)
         change = plan({component: driver.desired(component)}, {component: observed})[component]
         try:
-            applied = self._apply(driver, change, observed, notify)
+            applied = self._apply(driver, change, observed, notify) or component in self._revived
             notify("probing", "")
             observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
             for consumer, capability, claim in self.deployment.claims(component):

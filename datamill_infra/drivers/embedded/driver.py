@@ -178,6 +178,11 @@ class EmbeddedDriver(Driver):
             raise state_error(folder, error) from error
         self.releases.drop(component)
 
+    def revive(self) -> frozenset[str]:
+        """See :meth:`Driver.revive`: starts supervisord, and with it every program that it should keep running."""
+        components = frozenset(self.supervisor.components())
+        return components if components and self.supervisor.ensure() else frozenset()
+
     def report(self, component: str) -> Report:
         """See :meth:`Driver.report`."""
         release = self.releases.get(component)
@@ -216,14 +221,6 @@ class EmbeddedDriver(Driver):
         """See :meth:`Driver.close`."""
         if not self.supervisor.components():
             self.supervisor.shutdown()
-
-    def revive(self) -> bool:
-        """Start supervisord, and with it every program that should be running, when it has been killed.
-
-        Returns:
-            Whether that was needed. Any command may call it: it restores what was asked for, and changes nothing.
-        """
-        return bool(self.supervisor.components()) and self.supervisor.ensure()
 
     def _drift(self, component: str) -> tuple[str, ...]:
         programs = self.workspace.programs(component)

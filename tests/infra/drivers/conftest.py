@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CATALOGUE = Path(__file__).parent / "catalogue"
 
 
-def eventually(condition: Callable[[], object], what: str, seconds: float = 20.0) -> object:
+def _eventually(condition: Callable[[], object], what: str, seconds: float = 20.0) -> object:
     """The first true value of ``condition``; a budget for a broken machine, not a promise about speed."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -36,7 +36,7 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 20.0
     return value
 
 
-def alive(pid: int) -> bool:
+def _alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0] not in "ZX"
@@ -119,3 +119,13 @@ def bench_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callab
 @pytest.fixture
 def bench(bench_at: Callable[[Path], Bench], tmp_path: Path) -> Bench:
     return bench_at(tmp_path / "home")
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    return _eventually
+
+
+@pytest.fixture
+def alive() -> Callable[[int], bool]:
+    return _alive

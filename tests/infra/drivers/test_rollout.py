@@ -175,7 +175,7 @@ def test_down_of_one_component_takes_what_depends_on_it_first(bench):
     assert bench.pid("echo")
 
 
-def test_down_with_delete_data_leaves_what_the_user_wrote_and_nothing_else(bench):
+def test_down_with_delete_data_leaves_what_the_user_wrote_and_nothing_else(bench, alive):
     bench.up()
     pid, supervisor = bench.pid("echo"), bench.driver.supervisor.pid()
     user_files = {path for path in bench.home.rglob("*") if path.is_file()} & {
@@ -186,8 +186,8 @@ def test_down_with_delete_data_leaves_what_the_user_wrote_and_nothing_else(bench
     bench.down(delete_data=True)
     left = {path for path in bench.home.rglob("*") if path.is_file()}
     assert {bench.home / "state" / "writer.lock"} == left - user_files
-    assert not _alive(pid)
-    assert not _alive(supervisor)
+    assert not alive(pid)
+    assert not alive(supervisor)
 
 
 def test_down_twice_is_no_error(bench):
@@ -196,13 +196,13 @@ def test_down_twice_is_no_error(bench):
     assert {"removed"} == {outcome.status for outcome in bench.down().values()}
 
 
-def test_a_component_that_left_the_deployment_is_removed_by_up(bench):
+def test_a_component_that_left_the_deployment_is_removed_by_up(bench, alive):
     bench.up()
     pid = bench.pid("parrot")
     (bench.home / "flavours" / "birds.yaml").write_text("title: Birds\nsummary: One.\ncomponents: [echo]\n")
     assert Action.REMOVE == bench.rollout.plan()["parrot"].action
     assert {"echo": "unchanged", "parrot": "removed"} == bench.statuses()
-    assert not _alive(pid)
+    assert not alive(pid)
     assert (bench.home / "components" / "parrot" / "data").exists()
 
 
@@ -297,12 +297,6 @@ def test_inspection_tells_since_when_a_component_fails(bench):
 
 def _never(_component: str) -> dict[str, object]:
     raise UnhealthyError("not yet", instruction="Wait.")
-
-
-def _alive(pid: int) -> bool:
-    from pathlib import Path
-
-    return Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
 
 
 def _state_files(home):

@@ -1,0 +1,26 @@
+"""``python deploy.py HOME [wait]``: what ``datamill up`` does, as a process that tests can kill.
+
+With ``wait`` it holds the writer lock until it is killed.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.rollout import Rollout
+from datamill_infra.model.deployment import Deployment
+from datamill_infra.model.errors import DatamillError
+
+deployment = Deployment.load(Path(sys.argv[1]))
+rollout = Rollout(deployment)
+try:
+    with writer_lock(deployment, "a deploy script"):
+        outcomes = rollout.up(on_event=lambda event: print(event.component, event.state, flush=True))
+        print("done", flush=True)
+        while "wait" in sys.argv:
+            time.sleep(1)
+except DatamillError as error:
+    print(error)
+    sys.exit(error.exit_code)
+sys.exit(0 if all(outcome.succeeded for outcome in outcomes.values()) else 1)
