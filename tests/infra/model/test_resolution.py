@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from infra.model.room import Room
 
@@ -281,3 +284,43 @@ def test_any_cycle_is_found_and_named_edge_by_edge(edges: dict[str, dict[str, st
     path = [(step.split(" needs ")[0], step.rsplit(" of ", maxsplit=1)[1]) for step in steps]
     assert all(needed in edges[name] for name, needed in path)
     assert [name for name, _ in path] == [path[-1][1], *(needed for _, needed in path[:-1])]
+
+
+CAPABILITIES = ("a", "b", "c", "d")
+
+
+@st.composite
+def catalogues(draw: st.DrawFn) -> dict[str, tuple[list[str], list[str]]]:
+    """Component to what it provides and what it needs."""
+    some = st.lists(st.sampled_from(CAPABILITIES), unique=True, max_size=2)
+    specs = {}
+    for number in range(draw(st.integers(1, 6))):
+        provides = draw(some)
+        specs[f"c{number}"] = (provides, [name for name in draw(some) if name not in provides])
+    return specs
+
+
+@settings(max_examples=200)
+@given(catalogues())
+def test_a_flavour_resolves_exactly_when_it_is_closed_unambiguous_and_without_circles(
+    specs: dict[str, tuple[list[str], list[str]]],
+) -> None:
+    providers = {name: [c for c, (provides, _) in specs.items() if name in provides] for name in CAPABILITIES}
+    closed = all(providers[name] for _, needs in specs.values() for name in needs)
+    unambiguous = all(len(names) <= 1 for names in providers.values())
+    edges = {c: {providers[name][0] for name in needs if providers[name]} for c, (_, needs) in specs.items()}
+    acyclic = not any(c in reachable(edges[c], edges) for c in specs)
+    with tempfile.TemporaryDirectory() as home:
+        room = Room(Path(home))
+        for name, (provides, needs) in specs.items():
+            claims = ", ".join(f"{need}: {{}}" for need in needs)
+            room.component(name, f"provides: [{', '.join(provides)}]\nneeds: {{{claims}}}\nembedded: {{entry: null}}\n")
+        room.flavour("f", f"components: [{', '.join(specs)}]\n")
+        if not (closed and unambiguous and acyclic):
+            with pytest.raises(ConfigurationError):
+                room.resolve("f")
+            return
+        resolution = room.resolve("f")
+    assert resolution.bindings == {(c, name): providers[name][0] for c, (_, needs) in specs.items() for name in needs}
+    assert {c: resolution.dependencies(c) for c in specs} == edges
+    assert resolution.bound == {name: names[0] for name, names in providers.items() if names}
