@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from infra.model.room import Room
 
@@ -110,6 +110,17 @@ def test_uses_are_wired_when_present_and_ignored_otherwise(shop: Room) -> None:
     resolution = shop.resolve("f")
     assert resolution.bindings == {("notebook", "mqtt"): "artemis"}
     assert resolution.order == [["artemis"], ["notebook"]]
+
+
+def test_an_external_component_is_wired_to_nothing(shop: Room) -> None:
+    shop.component(
+        "board",
+        "provides: [board]\nuses: {mqtt: {}}\nneeds: {s3: {}}\nembedded: {entry: null}\nexternal: {board: {}}\n",
+    )
+    shop.flavour("f", "components: [board, artemis, minio]\n")
+    assert shop.deploy("flavour: f\n").resolution.dependencies("board") == {"artemis", "minio"}
+    external = shop.deploy("flavour: f\ncomponents: {board: {provider: external}}\n")
+    assert external.resolution.dependencies("board") == set()
 
 
 def test_a_cycle_is_named_with_its_path_and_capabilities(room: Room) -> None:
@@ -291,16 +302,20 @@ CAPABILITIES = ("a", "b", "c", "d")
 
 @st.composite
 def catalogues(draw: st.DrawFn) -> dict[str, tuple[list[str], list[str]]]:
-    """Component to what it provides and what it needs."""
-    some = st.lists(st.sampled_from(CAPABILITIES), unique=True, max_size=2)
+    """Component to what it provides and what it needs; each capability has one provider, or none, or two."""
+    names = [f"c{number}" for number in range(draw(st.integers(2, 6)))]
+    owners: dict[str, list[str]] = {}
+    for capability in CAPABILITIES:
+        owner, other = draw(st.permutations(names))[:2]
+        owners[capability] = draw(st.sampled_from([[owner]] * 14 + [[], [owner, other]]))
     specs = {}
-    for number in range(draw(st.integers(1, 6))):
-        provides = draw(some)
-        specs[f"c{number}"] = (provides, [name for name in draw(some) if name not in provides])
+    for name in names:
+        provides = [capability for capability in CAPABILITIES if name in owners[capability]]
+        needs = draw(st.lists(st.sampled_from(CAPABILITIES), unique=True, max_size=2))
+        specs[name] = (provides, [capability for capability in needs if capability not in provides])
     return specs
 
 
-@settings(max_examples=200)
 @given(catalogues())
 def test_a_flavour_resolves_exactly_when_it_is_closed_unambiguous_and_without_circles(
     specs: dict[str, tuple[list[str], list[str]]],
