@@ -1,0 +1,139 @@
+"""Files on their way into a commit: digested, described, and packed or kept whole."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from datamill_pipelines.datasets.blobs import digest_of_file
+from datamill_pipelines.datasets.framing import digest_of
+from datamill_pipelines.datasets.logical import digest_of_plain, logical_digest
+from datamill_pipelines.datasets.names import blob_key, extension_of, pack_key
+from datamill_pipelines.datasets.nodes import FileEntry
+from datamill_pipelines.datasets.tables import (
+    ENGINE_EXTENSIONS,
+    TABLE_EXTENSIONS,
+    canonical_table,
+    encode_table,
+    read_parquet,
+    schema_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from datamill_pipelines.datasets.objects import Body
+
+PACKED_BELOW = 128 << 10
+"""Files smaller than this share objects, unless engines read them in place."""
+
+PACK_SIZE = 8 << 20
+"""Bytes of files in one pack, about: several are written in parallel."""
+
+TABLE_LIMIT = 1 << 30
+"""Parquet files up to this size that someone else wrote are read for their logical digest."""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file whose bytes are at hand but not in the store yet."""
+
+    entry: FileEntry
+    body: Body
+
+
+def stage_table(path: str, table: pa.Table, sort_by: Sequence[str], round_digits: int | None) -> StagedFile:
+    """A table, through the canonical writer."""
+    plain = canonical_table(table, sort_by=sort_by, round_digits=round_digits)
+    data = encode_table(plain)
+    entry = FileEntry(path, len(data), digest_of(data), digest_of_plain(plain), plain.num_rows, schema_of(plain))
+    return StagedFile(entry, data)
+
+
+def stage_file(path: str, source: bytes | bytearray | memoryview | Path | BinaryIO) -> StagedFile:
+    """A file from bytes, from a file, or from a stream (which is read to its end)."""
+    body: Body
+    if isinstance(source, Path):
+        size = source.stat().st_size
+        if size > PACK_SIZE:
+            entry = FileEntry(path, size, digest_of_file(source))
+            return StagedFile(_described(entry, source), source)
+        body = source.read_bytes()
+    elif isinstance(source, bytes):
+        body = source
+    elif isinstance(source, bytearray | memoryview):
+        body = bytes(source)
+    else:
+        body = source.read()
+    return StagedFile(_described(FileEntry(path, len(body), digest_of(body)), body), body)
+
+
+def _described(entry: FileEntry, body: Body) -> FileEntry:
+    if extension_of(entry.path) not in TABLE_EXTENSIONS or entry.size > TABLE_LIMIT:
+        return entry
+    table = read_parquet(body.read_bytes() if isinstance(body, Path) else body)
+    return entry._replace(logical=logical_digest(table), rows=table.num_rows, schema=schema_of(table))
+
+
+def lay_out(staged: Sequence[StagedFile]) -> tuple[dict[str, FileEntry], dict[str, Body]]:
+    """Decide what is kept where.
+
+    Returns:
+        The files with their places by path, and the objects to write by key.
+    """
+    small = [file for file in staged if _is_packed(file)]
+    if len(small) == 1:
+        small = []
+    packed = {file.entry.path for file in small}
+    entries: dict[str, FileEntry] = {}
+    objects: dict[str, Body] = {}
+    for file in staged:
+        if file.entry.path not in packed:
+            entries[file.entry.path] = file.entry
+            objects[blob_key(file.entry.digest, file.entry.path)] = file.body
+    for group in _groups(small):
+        _pack(group, entries, objects)
+    return entries, objects
+
+
+def _pack(group: Sequence[StagedFile], entries: dict[str, FileEntry], objects: dict[str, Body]) -> None:
+    buffer = io.BytesIO()
+    offsets: dict[str, int] = {}
+    for file in group:
+        if file.entry.digest not in offsets:
+            offsets[file.entry.digest] = buffer.tell()
+            buffer.write(_bytes(file.body))
+    data = buffer.getvalue()
+    digest = digest_of(data)
+    objects[pack_key(digest)] = data
+    for file in group:
+        entries[file.entry.path] = file.entry._replace(place=f"{digest}:{offsets[file.entry.digest]}")
+
+
+def _groups(files: Sequence[StagedFile]) -> list[list[StagedFile]]:
+    groups: list[list[StagedFile]] = []
+    room = 0
+    for file in files:
+        if not groups or room < file.entry.size:
+            groups.append([])
+            room = PACK_SIZE
+        groups[-1].append(file)
+        room -= file.entry.size
+    return groups
+
+
+def _is_packed(file: StagedFile) -> bool:
+    return file.entry.size < PACKED_BELOW and extension_of(file.entry.path).lower() not in ENGINE_EXTENSIONS
+
+
+def _bytes(body: Body) -> bytes:
+    return body.read_bytes() if isinstance(body, Path) else body
+
+
+def sizes(files: Mapping[str, StagedFile]) -> int:
+    """Bytes of staged files that are held in memory."""
+    return sum(len(file.body) for file in files.values() if isinstance(file.body, bytes))

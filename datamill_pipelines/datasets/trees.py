@@ -1,0 +1,103 @@
+"""Reading Merkle trees: loading nodes, finding a file, walking a prefix."""
+
+from __future__ import annotations
+
+import bisect
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from datamill_pipelines.datasets.framing import damaged
+from datamill_pipelines.datasets.nodes import FileEntry, Node, NodeRef, decode_node, empty_digest
+from datamill_pipelines.datasets.records import read_record_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from datamill_pipelines.datasets.objects import ObjectStore
+
+_CACHED_NODES = 2048
+_CACHED_BODIES = 64
+
+EMPTY = NodeRef("", empty_digest(), 0, 0, "")
+"""The tree without files; it is kept nowhere."""
+
+
+class TreeReader:
+    """Loads nodes, verified, with a bounded cache.
+
+    Args:
+        objects: where they are kept.
+    """
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self.objects = objects
+        self._nodes: OrderedDict[tuple[str, str], Node] = OrderedDict()
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+
+    def load(self, ref: NodeRef) -> Node:
+        """The node.
+
+        Raises:
+            MissingObjectError: what it is kept in does not exist.
+            DamagedObjectError: its bytes do not have the digest of the reference.
+        """
+        if ref.digest == EMPTY.digest:
+            return Node(0, (), EMPTY.digest)
+        node = self._nodes.get((ref.digest, ref.place))
+        if node is None:
+            container, offset, length = ref.place.rsplit(":", 2)
+            try:
+                node = decode_node(self._bytes(container, int(offset), int(length)), container)
+            except ValueError as error:
+                raise damaged(
+                    container, self.objects.url, f"the tree node at byte {offset} is unreadable ({error})"
+                ) from error
+            if node.digest != ref.digest:
+                raise damaged(container, self.objects.url, f"the tree node at byte {offset} is not {ref.digest[:12]}")
+            self.remember(ref, node)
+        return node
+
+    def remember(self, ref: NodeRef, node: Node) -> None:
+        """Keep a node for :meth:`load`."""
+        self._nodes[ref.digest, ref.place] = node
+        while len(self._nodes) > _CACHED_NODES:
+            self._nodes.popitem(last=False)
+
+    def find(self, root: NodeRef, path: str) -> FileEntry | None:
+        """The file at ``path``."""
+        node = self.load(root)
+        while node.level:
+            keys = [item.key for item in node.items]
+            index = max(bisect.bisect_right(keys, path) - 1, 0)
+            node = self.load(node.items[index])  # type: ignore[arg-type]
+        index = bisect.bisect_left(node.items, path, key=lambda item: item.key)
+        if index < len(node.items) and node.items[index].key == path:
+            return node.items[index]  # type: ignore[return-value]
+        return None
+
+    def walk(self, root: NodeRef, prefix: str = "") -> Iterator[FileEntry]:
+        """Files whose path starts with ``prefix``, in order."""
+        node = self.load(root)
+        if not node.level:
+            for item in node.items:
+                if item.key.startswith(prefix):
+                    yield item  # type: ignore[misc]
+            return
+        for index, item in enumerate(node.items):
+            following = node.items[index + 1].key if index + 1 < len(node.items) else None
+            if following is not None and following <= prefix and not following.startswith(prefix):
+                continue
+            if index and item.key > prefix and not item.key.startswith(prefix):
+                return
+            yield from self.walk(item, prefix)  # type: ignore[arg-type]
+
+    def _bytes(self, container: str, offset: int, length: int) -> bytes:
+        if container.startswith("packs/"):
+            return self.objects.get_range(container, offset, length)
+        body = self._bodies.get(container)
+        if body is None:
+            body = read_record_body(self.objects, container)
+            self._bodies[container] = body
+            while len(self._bodies) > _CACHED_BODIES:
+                self._bodies.popitem(last=False)
+        return body[offset : offset + length]
