@@ -111,6 +111,14 @@ def test_a_consumer_sees_its_claim_and_others_do_not(deployment: Deployment) -> 
     assert deployment.secrets("store") == ["store.access_key", "store.secret_key", "tracker.s3.token"]
 
 
+def test_an_empty_claim_sees_the_connection_as_it_is(filled: Room) -> None:
+    filled.component("reader", "needs: {s3: {}}\nembedded: {entry: null}\n")
+    filled.flavour("f", "components: [store, reader]\n")
+    deployment = filled.deploy("flavour: f\n")
+    assert deployment.needs("reader")["s3"] == deployment.declared_connections()["s3"]
+    assert deployment.secrets("store") == ["store.access_key", "store.secret_key"]
+
+
 def test_a_connection_passes_secrets_on_by_name(deployment: Deployment) -> None:
     connection = deployment.declared_connections(PORTS)["mlflow"]
     assert connection.secrets == {"store_key": "store.access_key", "store_secret": "store.secret_key"}
