@@ -91,8 +91,9 @@ def run_job(
     from datamill_infra.cli.board import open_board
     from datamill_infra.cli.months import month_tags
     from datamill_infra.cli.streams import set_aside
+    from datamill_infra.model.home import Home
 
-    with set_aside(home / "logs" / "runs.log") as display:
+    with set_aside(Home(home).log_dir / "runs.log") as display:
         # Everything that imports Dagster comes after the streams are set aside: it takes seconds, and may warn.
         board = open_board(f"Running {job}", stream=sys.stderr if quiet else display)
         from datamill_infra.cli.runs import execute

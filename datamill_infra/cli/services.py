@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,16 +94,14 @@ class Service:
 
 @contextlib.contextmanager
 def running(services: Sequence[Service]) -> Iterator[None]:
-    """Start services in order, stop them in reverse."""
-    started: list[Service] = []
+    """Start services, and stop them all at once."""
     try:
         for service in services:
             service.start()
-            started.append(service)
         yield
     finally:
-        for service in reversed(started):
-            service.stop()
+        with ThreadPoolExecutor(max(1, len(services)), thread_name_prefix="stop") as pool:
+            list(pool.map(Service.stop, services))
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,13 @@ def serve(home: Path, port: int) -> None:
     """
     from datamill_infra.cli.project import project_file
     from datamill_infra.cli.services import Service, code_servers, running, socket_directory, wait_for_sockets
+    from datamill_infra.model.home import Home
 
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-    logs = home / "logs"
+    # Dagster's services start their upload of telemetry whatever dagster.yaml says; only this variable stops it.
+    silent = {"DAGSTER_DISABLE_TELEMETRY": "1"}
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "PYTHONUNBUFFERED": "1", **silent}
+    _make_databases(home)
+    logs = Home(home).log_dir
     with socket_directory() as sockets:
         servers, workspace = code_servers(project_file("workspace.yaml"), sockets, logs, environment)
         click.echo("Loading the code locations (some seconds).", err=True)
@@ -66,6 +70,17 @@ def serve(home: Path, port: int) -> None:
                 _wait_until_served(fronts[0], url)
                 click.echo(f"Dagster is at {url} (Ctrl-C stops it; the components keep running).")
                 _watch(servers, fronts)
+
+
+def _make_databases(home: Path) -> None:
+    """Have Dagster make its databases, which several processes cannot do at once."""
+    if (home / "history" / "runs.db").exists():
+        return
+    import dagster as dg
+
+    os.environ["DAGSTER_HOME"] = str(home)
+    with dg.DagsterInstance.get():
+        pass
 
 
 def _watch(servers: list[Service], fronts: list[Service]) -> None:

@@ -76,8 +76,12 @@ class Home:
 
     @property
     def log_dir(self) -> Path:
-        """Logs of the servers."""
-        return self.home / "logs"
+        """Logs of the servers.
+
+        Not ``logs``: in a directory of that name in its home, Dagster keeps what it sends to its makers, and its web
+        server and daemon move and upload every file they find there, even with telemetry switched off.
+        """
+        return self.home / "log"
 
     @property
     def storage(self) -> Path:

@@ -1,6 +1,6 @@
 """What supervisord's journal says about the past of each program.
 
-The journal (``logs/supervisord.log``) is the only place where the reason of an exit is kept: supervisord's answers and
+The journal (``log/supervisord.log``) is the only place where the reason of an exit is kept: supervisord's answers and
 events carry a status, and ``-1`` for every signal. It survives supervisord itself, and says so when that was killed.
 Times are UTC: :class:`.supervisor.Supervisor` starts supervisord so.
 """

@@ -60,7 +60,7 @@ nodaemon=true
 silent=true
 user={user}
 pidfile=supervisord.pid
-logfile=../logs/supervisord.log
+logfile=../log/supervisord.log
 logfile_maxbytes=1MB
 logfile_backups=3
 childlogdir=.
@@ -89,7 +89,7 @@ stopwaitsecs={seconds}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile=../logs/{name}.log
+stdout_logfile=../log/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=2
 """
@@ -129,7 +129,7 @@ class Supervisor:
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
         self.run = self.home / "run"
-        self.logs = self.home / "logs"
+        self.logs = self.home / "log"
         self.pid_file = self.run / "supervisord.pid"
         self.journal_file = self.logs / "supervisord.log"
 

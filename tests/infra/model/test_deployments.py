@@ -234,4 +234,4 @@ def test_the_layout_of_the_directory_is_as_documented(filled: Room) -> None:
     for name, file in layout.items():
         assert file == filled.home / "state" / f"{name}.json"
     assert deployment.component_paths("broker")["data"] == filled.home / "components" / "broker" / "data"
-    assert deployment.log_file("broker") == filled.home / "logs" / "broker.log"
+    assert deployment.log_file("broker") == filled.home / "log" / "broker.log"
