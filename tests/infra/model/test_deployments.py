@@ -25,10 +25,7 @@ health: {start_seconds: 30}
 
 FLAVOUR = "title: T\nsummary: S.\ncomponents: [broker, sink]\n"
 
-SINK = """\
-needs: {kafka: {}}
-embedded: {entry: null, values: {from: "${kafka.bootstrap_servers}"}}
-"""
+SINK = "needs: {kafka: {}}\nembedded: {entry: null}\n"
 
 
 @pytest.fixture
