@@ -3,7 +3,8 @@
 The tree below :class:`~datamill_infra.model.errors.DatamillError` (exit code 1 unless it says otherwise)::
 
     DatasetError
-    ├── NotFoundError (also LookupError)   a repo, branch, tag, commit or file that does not exist
+    ├── NotFoundError (also LookupError)   a branch, tag, commit or file that does not exist
+    │   └── UnknownRepoError (5)           a repo that does not exist; the nearest name is offered
     ├── ExistsError                        a name that is taken
     ├── InvalidNameError (5)               a repo, branch, tag or path that cannot be stored
     ├── ConflictError                      someone else changed the same files; nothing was written
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from datamill_infra.model.errors import DatamillError
+from datamill_infra.model.errors import DatamillError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,10 @@ class DatasetError(DatamillError):
 
 class NotFoundError(DatasetError, LookupError):
     """A repo, branch, tag, commit or file does not exist."""
+
+
+class UnknownRepoError(UnknownNameError, NotFoundError):
+    """A repo does not exist; the nearest name is offered."""
 
 
 class ExistsError(DatasetError):

@@ -18,6 +18,7 @@ from.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,6 +110,7 @@ class Node:
         return sum(item.size for item in self.items)
 
 
+@functools.lru_cache(maxsize=65536)
 def boundary_level(path: str) -> int:
     """The highest level at which ``path`` starts a new node. A function of the path alone."""
     value = int.from_bytes(blake3(path.encode()).digest(8), "little")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
-from datamill_infra.model.errors import ConfigurationError, UnknownNameError
+from datamill_infra.model.errors import ConfigurationError
 from datamill_pipelines.datasets.commits import load_commit
-from datamill_pipelines.datasets.errors import ExistsError, FormatError, MissingObjectError
+from datamill_pipelines.datasets.contract import Promise
+from datamill_pipelines.datasets.errors import ExistsError, FormatError, MissingObjectError, UnknownRepoError
 from datamill_pipelines.datasets.framing import new_nonce, pack_record, unpack_record
 from datamill_pipelines.datasets.names import FORMAT_KEY, check_name, name_of_folder, repo_folder
 from datamill_pipelines.datasets.probe import probe_store
@@ -36,7 +37,10 @@ class DatasetStore:
     Attributes:
         objects: the door to the bytes.
         tree: loads and caches tree nodes.
+        promises: all of them.
     """
+
+    promises = frozenset(Promise)
 
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
@@ -75,7 +79,7 @@ class DatasetStore:
         """A repo.
 
         Raises:
-            UnknownNameError: there is none of that name; the nearest is offered.
+            UnknownRepoError: there is none of that name; the nearest is offered.
         """
         repo = self._repos.get(name)
         if repo is None:
@@ -84,7 +88,7 @@ class DatasetStore:
             try:
                 data = self.objects.get(key)
             except MissingObjectError:
-                raise UnknownNameError("repo", name, self.repos()) from None
+                raise UnknownRepoError("repo", name, self.repos()) from None
             content, _ = unpack_record("repo", data, key=key, where=self.url)
             repo = self._repos[name] = Repo(self, name, content["description"])
         return repo

@@ -97,7 +97,7 @@ class Transaction:
         self._stage(stage_file(check_path(path), source))
 
     def put_table(
-        self, path: str, table: pa.Table, *, sort_by: Sequence[str] = (), round_digits: int | None = None
+        self, path: str, table: pa.Table, sort_by: Sequence[str] = (), *, round_digits: int | None = None
     ) -> None:
         """Create or replace a Parquet file through the canonical writer: equal tables give equal bytes.
 
