@@ -32,6 +32,11 @@ PROVISION_SECONDS = 30.0
 SLICE_SECONDS = 0.5
 REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001  (librdkafka's own codes begin so)
 
+# librdkafka logs what it also tells the error callback.
+QUIET = logging.getLogger("datamill.librdkafka")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
+
 
 def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
     """Log in and ask for the cluster's metadata.
@@ -98,14 +103,12 @@ class _Admin:
     def __init__(self, connection: ResolvedConnection, attempt: Attempt) -> None:
         self._attempt = attempt
         self._errors: list[KafkaError] = []
-        quiet = logging.Logger("librdkafka")  # it logs what it tells us, too
-        quiet.addHandler(logging.NullHandler())
         self._client = AdminClient(
             {
                 **client_options(connection),
                 "client.id": "datamill-probe",
                 "error_cb": self._errors.append,
-                "logger": quiet,
+                "logger": QUIET,
             }
         )
 

@@ -50,7 +50,7 @@ async def serve(settings: Settings) -> None:
 async def load_models(url: str) -> None:
     """Load each model of the repository, by the V2 repository API."""
     async with asyncio.timeout(LIVE_SECONDS):
-        while not await asyncio.to_thread(_is_live, url):
+        while not await asyncio.to_thread(_is_live, url):  # noqa: ASYNC110  (the server has no event to wait for)
             await asyncio.sleep(PAUSE_SECONDS)
     models = await asyncio.to_thread(_post, f"{url}/v2/repository/index")
     for name in sorted({model["name"] for model in models}):

@@ -106,6 +106,7 @@ class EmbeddedDriver(Driver):
             self.supervisor.drop(component)
             self._refuse_strangers(component)
         self.workspace.write(component, programs)
+        self.workspace.install(component)
         for program in programs:
             if program.prepare is not None:
                 try:

@@ -26,6 +26,13 @@ class Entry(Protocol):
         """The component's processes."""
 
 
+class Installer(Protocol):
+    """What such a file may contain besides, for what no program's files can express."""
+
+    def install(self, context: EmbeddedContext) -> None:
+        """Put it in place, below the data directory. Idempotent; called each time the component is applied."""
+
+
 def load_entry(component: str, file: Path) -> Entry:
     """The module in ``file``; read again when the file has changed.
 
@@ -58,6 +65,16 @@ def _load(component: str, file: Path) -> ModuleType:
             instruction="Add it; datamill_infra/catalogue/kafka/embedded.py is an example.",
         )
     return module
+
+
+def install(entry: Entry, context: EmbeddedContext) -> None:
+    """Have an entry put in place what it brings besides programs, if anything.
+
+    Raises:
+        OSError: the disk is full, or not writable.
+    """
+    if hasattr(entry, "install"):
+        cast("Installer", entry).install(context)
 
 
 def checked(component: str, programs: list[Program]) -> list[Program]:

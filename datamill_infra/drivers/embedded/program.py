@@ -4,7 +4,10 @@ Such a module has one function::
 
     def programs(context: EmbeddedContext) -> list[Program]: ...
 
-It is called to plan as well as to start, so it is pure: it computes programs from its context and touches
+It may have a second one, ``install(context: EmbeddedContext) -> None``, for what is neither a process nor text (a
+component without a process has only that).
+
+``programs`` is called to plan as well as to start, so it is pure: it computes programs from its context and touches
 neither disk nor network. Files are returned as text in :attr:`Program.files` and written by the driver; work that
 needs the disk goes into :attr:`Program.prepare`. Everything it returns, and nothing else, decides whether a component
 has changed: equal programs are left running.

