@@ -121,6 +121,18 @@ def test_all_problems_of_a_file_are_listed_at_once(room: Room) -> None:
         assert f": {key}: " in caught.value.reason
 
 
+def test_a_typo_is_named_before_what_is_missing_because_of_it(room: Room) -> None:
+    folder = room.home / "thing"
+    folder.mkdir()
+    (folder / "component.yaml").write_text(
+        HEAD.replace("summary", "# summary") + "embedded: {entry: null, prots: []}\n"
+    )
+    with pytest.raises(UnknownNameError) as caught:
+        load_component(folder)
+    assert caught.value.nearest == "ports"
+    assert ": summary: the key is required" in caught.value.reason
+
+
 def test_a_spec_cannot_be_changed(room: Room) -> None:
     spec = load_component(room.component("thing"))
     with pytest.raises(ValueError, match="frozen"):
