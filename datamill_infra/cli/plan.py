@@ -10,8 +10,8 @@ from datamill_infra.cli.root import COMMANDS
 CHANGES = 2
 
 
-@click.command(help=COMMANDS["plan"])
-@click.option("--flavour", help="Of a deployment that does not exist yet [default: demo].")
+@click.command(help=f"{COMMANDS['plan']}\n\nFLAVOUR is for a deployment that does not exist yet [default: demo].")
+@click.argument("flavour", required=False)
 @as_json_option
 @click.pass_obj
 def command(home: str | None, flavour: str | None, *, as_json: bool) -> int:

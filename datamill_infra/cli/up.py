@@ -8,8 +8,8 @@ from datamill_infra.cli.output import as_json_option, print_json
 from datamill_infra.cli.root import COMMANDS
 
 
-@click.command(help=COMMANDS["up"])
-@click.option("--flavour", help="Of a new deployment [default: demo].")
+@click.command(help=f"{COMMANDS['up']}\n\nFLAVOUR is for a new deployment [default: demo].")
+@click.argument("flavour", required=False)
 @click.option(
     "-c",
     "--component",
