@@ -133,6 +133,10 @@ def _explain(problem: ErrorDetails) -> tuple[str, str]:  # noqa: PLR0911  # a ta
             return f"{given!r} is not one of {', '.join(expected)}", hint
         case "dict_type" | "model_type" | "model_attributes_type":
             return f"{given!r} is not a mapping", "Write `key: value` lines below it, or {} for none."
+        case "bool_type":
+            return f"{given!r} is not true or false", "Write true or false, without quotes."
+        case "int_type" | "float_type":
+            return f"{given!r} is not a number", "Write a number, without quotes."
         case "tuple_type" | "list_type":
             return f"{given!r} is not a list", "Write [a, b] or lines that start with `- `."
         case "fact":

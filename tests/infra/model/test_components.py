@@ -68,6 +68,11 @@ def test_a_name_in_the_file_is_refused_because_the_folder_is_the_name(room: Room
             "helm:\n  units: [{kind: resources, name: a, objects: [{}], ready: [{seconds: 3}]}]\n",
             r"ready\[0\]: this readiness has no known form",
         ),
+        (
+            "helm:\n  units: [{kind: resources, name: a, objects: [{}], stateful: yes}]\n",
+            r"units\[0\]\.stateful: 'yes' is not true or false",
+        ),
+        ("embedded: {entry: null}\nhealth: {start_seconds: '30'}\n", "health.start_seconds: '30' is not a number"),
         ("helm: {}\n", "either `units` or `variants`"),
         ("helm:\n  variants: {a: {units: [{kind: resources, name: a, objects: [{}]}]}}\n", "`default_variant` is None"),
         (
