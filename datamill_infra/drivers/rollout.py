@@ -115,7 +115,7 @@ class Rollout:
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
         self._revived = self.revive()
         run = Pass(needs, self._cancelled, on_event)
-        outcomes = run.all(self._bring)
+        outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
         if components is None and all(outcome.succeeded for outcome in outcomes.values()):
             outcomes |= self._take_down(self._leftovers(), delete_data=False, on_event=on_event)
         return outcomes
@@ -163,7 +163,7 @@ class Rollout:
         """Have a running :meth:`up` end at the next opportunity; callable from any thread or signal handler."""
         self._cancelled.set()
 
-    def _bring(self, component: str, notify: Notify) -> Outcome:
+    def _bring(self, component: str, wanted: set[str], notify: Notify) -> Outcome:
         driver = self.driver(component)
         notify("checking", "")
         observed = driver.observe(component)
@@ -173,8 +173,9 @@ class Rollout:
             notify("probing", "")
             observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
             for consumer, capability, claim in self.deployment.claims(component):
-                notify("claims", f"{capability} for {consumer}")
-                self._provision(consumer, capability, claim)
+                if consumer in wanted:
+                    notify("claims", f"{capability} for {consumer}")
+                    self._provision(consumer, capability, claim)
             self.publisher.publish(component)
         except CancelledError:
             raise  # not a failure: what was applied is left as it is, and the next command goes on from there

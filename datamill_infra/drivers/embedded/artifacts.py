@@ -164,6 +164,8 @@ class ArtifactCache:
             return "intact" if sha256(self.path(artifact)) == artifact.sha256 else "damaged"
         except FileNotFoundError:
             return "missing"
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _fetch(self, artifact: Artifact, *, damaged: bool) -> None:
         final = self.path(artifact)
@@ -171,7 +173,7 @@ class ArtifactCache:
             final.parent.mkdir(parents=True, exist_ok=True)
             scratch = Path(tempfile.mkdtemp(prefix=".fetch-", dir=self.directory))
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self._unusable(error) from error
         try:
             fetched = self.registry.fetch(artifact.coordinate, scratch)
             _refuse_other(artifact, sha256(fetched))
@@ -181,12 +183,12 @@ class ArtifactCache:
                 error.reason = f"The cached copy {final} is damaged, and fetching it again failed. {error.reason}"
             raise
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self._unusable(error) from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _unwritable(self, error: OSError) -> ArtifactError:
+    def _unusable(self, error: OSError) -> ArtifactError:
         return ArtifactError(
-            f"Server artifacts cannot be stored in {self.directory}: {error.strerror}.",
+            f"Server artifacts cannot be kept in {self.directory}: {error.strerror}.",
             instruction="Free some space there, or choose another directory by DATAMILL_CACHE.",
         )

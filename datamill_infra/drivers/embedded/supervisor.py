@@ -359,9 +359,9 @@ class _UnixTransport(xmlrpc.client.Transport):
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__()
         self._unix = _UnixConnection(path, timeout)
-        self._connection = ("supervisor", self._unix)  # what close() closes
 
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ANN401, ARG002
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:  # noqa: ANN401
+        self._connection = host, self._unix  # what close() closes, and forgets after each error
         return self._unix
 
 

@@ -12,15 +12,21 @@ from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import DatamillError
 
+
+def say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
+    sys.stdout.flush()
+
+
 deployment = Deployment.load(Path(sys.argv[1]))
 rollout = Rollout(deployment)
 try:
     with writer_lock(deployment, "a deploy script"):
-        outcomes = rollout.up(on_event=lambda event: print(event.component, event.state, flush=True))
-        print("done", flush=True)
+        outcomes = rollout.up(on_event=lambda event: say(event.component, event.state))
+        say("done")
         while "wait" in sys.argv:
             time.sleep(1)
 except DatamillError as error:
-    print(error)
+    say(str(error))
     sys.exit(error.exit_code)
 sys.exit(0 if all(outcome.succeeded for outcome in outcomes.values()) else 1)

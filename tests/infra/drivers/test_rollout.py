@@ -3,63 +3,65 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import stat
-import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from infra.drivers.bench import Bench, alive
 
 from datamill_infra.drivers.inspection import inspect
 from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.passes import Event
 from datamill_infra.model.errors import PortTakenError, UnhealthyError
 from datamill_infra.model.plan import Action
 from datamill_infra.model.states import ReleaseState
 
-if TYPE_CHECKING:
-    from datamill_infra.drivers.passes import Event
 
-
-def test_everything_is_healthy_and_published_after_up(bench):
-    assert {"echo": "changed", "parrot": "changed"} == bench.statuses()
-    assert "says hello" == bench.greeting("echo")
+def test_everything_is_healthy_and_published_after_up(bench: Bench) -> None:
+    assert bench.statuses() == {"echo": "changed", "parrot": "changed"}
+    assert bench.greeting("echo") == "says hello"
     assert f"says I heard {bench.connection('echo')['port']}" == bench.greeting("parrot")
 
 
-def test_a_second_up_changes_nothing_and_writes_nothing(bench):
+def test_a_second_up_changes_nothing_and_writes_nothing(bench: Bench) -> None:
     bench.up()
     before = {path: path.stat().st_mtime_ns for path in _lasting_files(bench.home)}
     pids = bench.pid("echo"), bench.pid("parrot")
-    assert {"echo": "unchanged", "parrot": "unchanged"} == bench.statuses()
+    assert bench.statuses() == {"echo": "unchanged", "parrot": "unchanged"}
     assert before == {path: path.stat().st_mtime_ns for path in _lasting_files(bench.home)}
     assert pids == (bench.pid("echo"), bench.pid("parrot"))
     assert not bench.rollout.plan().has_changes
 
 
-def test_a_dependant_starts_only_after_what_it_needs_is_healthy(bench):
+def test_a_dependant_starts_only_after_what_it_needs_is_healthy(bench: Bench) -> None:
     events: list[Event] = []
     bench.up(on_event=events.append)
     order = [(event.component, event.state) for event in events]
     assert order.index(("echo", "healthy")) < order.index(("parrot", "checking"))
 
 
-def test_a_claim_is_provisioned_at_the_provider(bench):
+def test_a_claim_is_provisioned_at_the_provider(bench: Bench) -> None:
     bench.up()
-    assert "perch\n" == (bench.home / "components" / "echo" / "data" / "claims").read_text(encoding="utf-8")
+    assert (bench.home / "components" / "echo" / "data" / "claims").read_text(encoding="utf-8") == "perch\n"
 
 
-def test_a_failure_stops_only_what_depends_on_it(bench):
+def test_a_failure_stops_only_what_depends_on_it(bench: Bench) -> None:
     bench.write(parrot={"values": {"crash": True}})
     outcomes = bench.up()
-    assert ("changed", "failed") == (outcomes["echo"].status, outcomes["parrot"].status)
+    assert (outcomes["echo"].status, outcomes["parrot"].status) == ("changed", "failed")
     bench.down()
     bench.write(echo={"values": {"crash": True}})
     outcomes = bench.up()
-    assert ("failed", "skipped") == (outcomes["echo"].status, outcomes["parrot"].status)
-    assert "Left as it is, because of echo." == outcomes["parrot"].message
+    assert (outcomes["echo"].status, outcomes["parrot"].status) == ("failed", "skipped")
+    assert outcomes["parrot"].message == "Left as it is, because of echo."
 
 
-def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log_before_the_budget_is_used_up(bench):
+def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log_before_the_budget_is_used_up(
+    bench: Bench,
+) -> None:
     bench.write(echo={"values": {"crash": True}})
     outcome = bench.up("echo")["echo"]
     assert isinstance(outcome.error, UnhealthyError)
@@ -69,46 +71,46 @@ def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log_before_t
     assert "datamill logs echo" in outcome.error.instruction
 
 
-def test_a_failed_component_is_repaired_by_correcting_its_values(bench):
+def test_a_failed_component_is_repaired_by_correcting_its_values(bench: Bench) -> None:
     bench.write(echo={"values": {"crash": True}})
     bench.up()
-    assert ReleaseState.FAILED == bench.rollout.plan()["echo"].state
+    assert bench.rollout.plan()["echo"].state == ReleaseState.FAILED
     bench.write()
-    assert {"echo": "changed", "parrot": "changed"} == bench.statuses()
+    assert bench.statuses() == {"echo": "changed", "parrot": "changed"}
 
 
-def test_a_changed_value_restarts_the_component_and_keeps_its_data(bench):
+def test_a_changed_value_restarts_the_component_and_keeps_its_data(bench: Bench) -> None:
     bench.up()
     bench.write(echo={"values": {"greeting": "ahoy"}})
     change = bench.rollout.plan()["echo"]
-    assert (Action.UPDATE, "values.greeting") == (change.action, change.differences[0].key)
-    assert {"echo": "changed", "parrot": "unchanged"} == bench.statuses()
-    assert "says ahoy" == bench.greeting("echo")
-    assert 2 == bench.starts("echo")
+    assert (change.action, change.differences[0].key) == (Action.UPDATE, "values.greeting")
+    assert bench.statuses() == {"echo": "changed", "parrot": "unchanged"}
+    assert bench.greeting("echo") == "says ahoy"
+    assert bench.starts("echo") == 2
 
 
-def test_a_config_file_changed_by_hand_is_drift_and_up_restores_it(bench):
+def test_a_config_file_changed_by_hand_is_drift_and_up_restores_it(bench: Bench) -> None:
     bench.up()
     file = bench.home / "components" / "echo" / "config" / "settings.json"
     written = file.read_text(encoding="utf-8")
     file.write_text(written.replace("hello", "boo"), encoding="utf-8")
     change = bench.rollout.plan()["echo"]
-    assert (ReleaseState.DRIFTED, Action.RESTART) == (change.state, change.action)
+    assert (change.state, change.action) == (ReleaseState.DRIFTED, Action.RESTART)
     assert str(file) in change.reason
     bench.up()
     assert written == file.read_text(encoding="utf-8")
 
 
-def test_a_stopped_process_is_drift(bench):
+def test_a_stopped_process_is_drift(bench: Bench) -> None:
     bench.up()
     supervisor = bench.driver.supervisor
     with supervisor._connection() as server:
         server.supervisor.stopProcess("echo:echo")
     assert "echo is not running." in bench.rollout.plan()["echo"].reason
-    assert "changed" == bench.statuses()["echo"]
+    assert bench.statuses()["echo"] == "changed"
 
 
-def test_a_foreign_process_on_the_port_is_refused_and_named(bench):
+def test_a_foreign_process_on_the_port_is_refused_and_named(bench: Bench) -> None:
     bench.up()
     port = bench.connection("echo")["port"]
     bench.down()
@@ -116,16 +118,16 @@ def test_a_foreign_process_on_the_port_is_refused_and_named(bench):
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", port))
         squatter.listen()
-        assert ReleaseState.UNMANAGED == bench.rollout.plan()["echo"].state
+        assert bench.rollout.plan()["echo"].state == ReleaseState.UNMANAGED
         outcome = bench.up()["echo"]
         assert isinstance(outcome.error, PortTakenError)
-        assert f"process {__import__('os').getpid()} (" in outcome.message
+        assert f"process {os.getpid()} (" in outcome.message
         assert "ports.json" in outcome.error.instruction
-        assert [] == bench.driver.supervisor.components()
-    assert {"echo": "changed", "parrot": "changed"} == bench.statuses()
+        assert bench.driver.supervisor.components() == []
+    assert bench.statuses() == {"echo": "changed", "parrot": "changed"}
 
 
-def test_a_foreign_process_that_takes_the_port_of_a_dead_server_is_drift(bench):
+def test_a_foreign_process_that_takes_the_port_of_a_dead_server_is_drift(bench: Bench) -> None:
     bench.up()
     port = bench.connection("echo")["port"]
     supervisor = bench.driver.supervisor
@@ -138,7 +140,7 @@ def test_a_foreign_process_that_takes_the_port_of_a_dead_server_is_drift(bench):
         assert f"On its port http ({port}) listens process" in bench.rollout.plan()["echo"].reason
 
 
-def test_a_moved_port_is_a_way_out_and_reaches_the_dependants(bench):
+def test_a_moved_port_is_a_way_out_and_reaches_the_dependants(bench: Bench) -> None:
     bench.up()
     old = bench.connection("echo")["port"]
     bench.down()
@@ -149,33 +151,33 @@ def test_a_moved_port_is_a_way_out_and_reaches_the_dependants(bench):
         ports = json.loads((bench.home / "state" / "ports.json").read_text(encoding="utf-8"))
         del ports["echo"]
         (bench.home / "state" / "ports.json").write_text(json.dumps(ports), encoding="utf-8")
-        assert {"echo": "changed", "parrot": "changed"} == bench.statuses()
+        assert bench.statuses() == {"echo": "changed", "parrot": "changed"}
     new = bench.connection("echo")["port"]
     assert old != new
     assert f"says I heard {new}" == bench.greeting("parrot")
 
 
-def test_down_keeps_the_data_and_the_address(bench):
+def test_down_keeps_the_data_and_the_address(bench: Bench) -> None:
     bench.up()
     port = bench.connection("echo")["port"]
     outcomes = bench.down()
-    assert ["parrot", "echo"] == list(outcomes)
+    assert list(outcomes) == ["parrot", "echo"]
     assert {"removed"} == {outcome.status for outcome in outcomes.values()}
     assert bench.driver.supervisor.pid() is None
     bench.up()
     assert port == bench.connection("echo")["port"]
-    assert 2 == bench.starts("echo")
+    assert bench.starts("echo") == 2
 
 
-def test_down_of_one_component_takes_what_depends_on_it_first(bench):
+def test_down_of_one_component_takes_what_depends_on_it_first(bench: Bench) -> None:
     bench.up()
-    assert ["parrot", "echo"] == list(bench.down("echo"))
+    assert list(bench.down("echo")) == ["parrot", "echo"]
     bench.up()
-    assert ["parrot"] == list(bench.down("parrot"))
+    assert list(bench.down("parrot")) == ["parrot"]
     assert bench.pid("echo")
 
 
-def test_down_with_delete_data_leaves_what_the_user_wrote_and_nothing_else(bench, alive):
+def test_down_with_delete_data_leaves_what_the_user_wrote_and_nothing_else(bench: Bench) -> None:
     bench.up()
     pid, supervisor = bench.pid("echo"), bench.driver.supervisor.pid()
     user_files = {path for path in bench.home.rglob("*") if path.is_file()} & {
@@ -190,102 +192,98 @@ def test_down_with_delete_data_leaves_what_the_user_wrote_and_nothing_else(bench
     assert not alive(supervisor)
 
 
-def test_down_twice_is_no_error(bench):
+def test_down_twice_is_no_error(bench: Bench) -> None:
     bench.up()
     bench.down()
     assert {"removed"} == {outcome.status for outcome in bench.down().values()}
 
 
-def test_a_component_that_left_the_deployment_is_removed_by_up(bench, alive):
+def test_a_component_that_left_the_deployment_is_removed_by_up(bench: Bench) -> None:
     bench.up()
     pid = bench.pid("parrot")
     (bench.home / "flavours" / "birds.yaml").write_text("title: Birds\nsummary: One.\ncomponents: [echo]\n")
-    assert Action.REMOVE == bench.rollout.plan()["parrot"].action
-    assert {"echo": "unchanged", "parrot": "removed"} == bench.statuses()
+    assert bench.rollout.plan()["parrot"].action == Action.REMOVE
+    assert bench.statuses() == {"echo": "unchanged", "parrot": "removed"}
     assert not alive(pid)
     assert (bench.home / "components" / "parrot" / "data").exists()
 
 
-def test_secrets_are_generated_once_and_only_in_private_files(bench):
+def test_secrets_are_generated_once_and_only_in_private_files(bench: Bench) -> None:
     bench.up()
     password = json.loads((bench.home / "state" / "secrets.json").read_text(encoding="utf-8"))["echo.password"]
     bench.down()
     bench.up()
     assert password == bench.connection("echo").text("password")
-    holding = [path for path in _state_files(bench.home) if password in path.read_text(encoding="utf-8", errors="replace")]
+    holding = [
+        path for path in _state_files(bench.home) if password in path.read_text(encoding="utf-8", errors="replace")
+    ]
     assert {"secrets.json", "settings.json", "echo.json"} == {path.name for path in holding}
     assert {0o600} == {stat.S_IMODE(path.stat().st_mode) for path in holding}
     for pid in (bench.pid("echo"), bench.driver.supervisor.pid()):
         for name in ("cmdline", "environ"):
-            content = (bench.home / f"/proc/{pid}/{name}").read_bytes()
+            content = Path(f"/proc/{pid}/{name}").read_bytes()
             assert (password.encode() in content) == (name == "environ" and pid == bench.pid("echo"))
 
 
-def test_a_killed_command_is_continued_where_it_ended(bench):
+def test_a_killed_command_is_continued_where_it_ended(bench: Bench) -> None:
     """Killed between the start of a server and its first answer: the next command waits for it and leaves it alone."""
     driver, rollout = bench.driver, bench.rollout
     with writer_lock(rollout.deployment, "a test"):
         rollout._allocate(["echo", "parrot"])
         driver.workspace.secret_store.ensure(["echo.password", "parrot.password"])
         driver.apply("echo")
-    assert "unchanged" == bench.statuses()["echo"]
-    assert 1 == bench.starts("echo")
+    assert bench.statuses()["echo"] == "unchanged"
+    assert bench.starts("echo") == 1
 
 
-def test_a_command_killed_before_the_start_is_started_by_the_next(bench):
+def test_a_command_killed_before_the_start_is_started_by_the_next(bench: Bench) -> None:
     driver, rollout = bench.driver, bench.rollout
     with writer_lock(rollout.deployment, "a test"):
         rollout._allocate(["echo", "parrot"])
         driver.workspace.secret_store.ensure(["echo.password", "parrot.password"])
         driver.apply("echo")
         driver.supervisor.drop("echo")
-    assert "changed" == bench.statuses()["echo"]
+    assert bench.statuses()["echo"] == "changed"
 
 
-def test_a_server_that_hangs_is_restarted_by_up(bench, monkeypatch):
-    import os
-    import signal
-
+def test_a_server_that_hangs_is_restarted_by_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.up()
     pid = bench.pid("echo")
     os.kill(pid, signal.SIGSTOP)
     rollout = bench.rollout
     monkeypatch.setattr(rollout.drivers["embedded"], "starting", lambda _: False)  # as if its budget had passed
     with writer_lock(rollout.deployment, "a test"):
-        assert "changed" == rollout.up(["echo"])["echo"].status
+        assert rollout.up(["echo"])["echo"].status == "changed"
     assert pid != bench.pid("echo")
 
 
-def test_cancelling_ends_the_wait_and_leaves_the_server_running(bench):
+def test_cancelling_ends_the_wait_and_leaves_the_server_running(bench: Bench) -> None:
     rollout = bench.rollout
-    monkey = threading.Event()
     rollout.drivers["embedded"].probe = _never  # type: ignore[method-assign]
 
     def watch(event: Event) -> None:
         if event.state == "probing":
-            monkey.set()
             rollout.cancel()
 
     with writer_lock(rollout.deployment, "a test"):
         outcome = rollout.up(["echo"], on_event=watch)["echo"]
-    assert monkey.is_set()
-    assert ("failed", 130) == (outcome.status, outcome.error.exit_code)
-    assert "unchanged" == bench.statuses()["echo"]
+    assert (outcome.status, outcome.error.exit_code) == ("failed", 130)
+    assert bench.statuses()["echo"] == "unchanged"
 
 
-def test_inspection_tells_state_health_and_address(bench):
+def test_inspection_tells_state_health_and_address(bench: Bench) -> None:
     before = inspect(bench.rollout)
     assert {ReleaseState.ABSENT} == {one.change.state for one in before.values()}
     assert not before["echo"].healthy
     bench.up()
     one = inspect(bench.rollout)["echo"]
-    assert (True, ReleaseState.IN_SYNC) == (one.healthy, one.change.state)
+    assert (one.healthy, one.change.state) == (True, ReleaseState.IN_SYNC)
     assert {"http": f"127.0.0.1:{bench.connection('echo')['port']}"} == one.report.addresses
     assert bench.pid("echo") == one.report.processes[0].pid
-    assert ["echo starts"] == bench.driver.logs("echo", 10)
+    assert bench.driver.logs("echo", 10) == ["echo starts"]
 
 
-def test_inspection_tells_since_when_a_component_fails(bench):
+def test_inspection_tells_since_when_a_component_fails(bench: Bench) -> None:
     bench.write(echo={"values": {"crash": True}})
     bench.up()
     first = inspect(bench.rollout, ["echo"])["echo"]
@@ -299,13 +297,18 @@ def _never(_component: str) -> dict[str, object]:
     raise UnhealthyError("not yet", instruction="Wait.")
 
 
-def _state_files(home):
-    return [path for folder in ("state", "run", "components", "logs") for path in (home / folder).rglob("*") if path.is_file()]
+def _state_files(home: Path) -> list[Path]:
+    return [
+        path
+        for folder in ("state", "run", "components", "log")
+        for path in (home / folder).rglob("*")
+        if path.is_file()
+    ]
 
 
-def _lasting_files(home):
+def _lasting_files(home: Path) -> list[Path]:
     """All files but the lock's own, and what the servers write."""
-    return [path for path in _state_files(home) if "writer" not in path.name and not {"data", "logs"} & set(path.parts)]
+    return [path for path in _state_files(home) if "writer" not in path.name and not {"data", "log"} & set(path.parts)]
 
 
 pytestmark = pytest.mark.timeout(120)

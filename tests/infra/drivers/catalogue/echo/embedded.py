@@ -1,10 +1,10 @@
 import json
 from pathlib import Path
 
-from datamill_infra.drivers.embedded.program import Program
+from datamill_infra.drivers.embedded.program import EmbeddedContext, Program
 
 
-def programs(context):
+def programs(context: EmbeddedContext) -> list[Program]:
     settings = {
         "port": context.ports["http"],
         "password": context.secrets["password"],
@@ -18,6 +18,6 @@ def programs(context):
             argv=(str(context.python), "-I", "-S", str(server), str(context.paths.config / "settings.json")),
             environment={"ECHO_SECRET": context.secrets["password"]},
             files={"settings.json": json.dumps(settings)},
-            prepare=lambda: (context.paths.data / "prepared").touch(),
+            prepare=(context.paths.data / "prepared").touch,
         )
     ]

@@ -11,9 +11,9 @@ settings = json.loads(Path(sys.argv[1]).read_text())
 data = Path(settings["data"])
 starts = data / "starts"
 starts.write_text(str(int(starts.read_text() if starts.exists() else 0) + 1))
-print("echo starts", flush=True)
+sys.stderr.write("echo starts\n")
 if settings["crash"]:
-    print("cannot go on: the flux is out of tune", flush=True)
+    sys.stderr.write("cannot go on: the flux is out of tune\n")
     sys.exit(3)
 if settings["child"]:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -21,7 +21,7 @@ if settings["child"]:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         if self.headers["Authorization"] != settings["password"]:
             self.send_response(401)
             self.end_headers()
@@ -34,7 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         pass
 
 
