@@ -42,6 +42,22 @@ _RULES = {
 }
 
 
+_MAPPING = ("a mapping", "Write `key: value` lines below it, or {} for none.")
+_LIST = ("a list", "Write [a, b] or lines that start with `- `.")
+_NUMBER = ("a number", "Write a number, without quotes.")
+_KINDS = {
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "bool_type": ("true or false", "Write true or false, without quotes."),
+    "int_type": _NUMBER,
+    "float_type": _NUMBER,
+}
+"""Finding to what was expected, and how to write it."""
+
+
 class Part(BaseModel):
     """A piece of a YAML file: immutable, strict, and closed to unknown keys."""
 
@@ -116,29 +132,26 @@ def _explain(problem: ErrorDetails) -> tuple[str, str]:  # noqa: PLR0911  # a ta
     """Reason and instruction, without full stops on the reason."""
     context = problem.get("ctx", {})
     given = problem.get("input")
+    # Whoever writes a secret where its source belongs must not find it in a log.
+    shown = "what is there" if "secrets" in problem["loc"] else repr(given)
     match problem["type"]:
         case "unknown_key":
             return f"there is no key {context['key']!r}", f"Valid: {', '.join(context['valid'])}."
         case "missing":
             return "the key is required", "Add it."
         case "string_type" if isinstance(given, (bool, int, float)):
-            return f"{given!r} is not text", f'Put it in quotes: "{given}".'
+            return f"{shown} is not text", f'Put it in quotes: "{shown}".'
         case "string_pattern_mismatch":
             rule = _RULES.get(context["pattern"], f"text that matches {context['pattern']}")
-            return f"{given!r} is not {rule}", f"Write {rule}."
+            return f"{shown} is not {rule}", f"Write {rule}."
         case "literal_error":
             expected = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
             near = nearest(str(given), expected)
             hint = f"Did you mean {near!r}?" if near else f"Valid: {', '.join(expected)}."
-            return f"{given!r} is not one of {', '.join(expected)}", hint
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return f"{given!r} is not a mapping", "Write `key: value` lines below it, or {} for none."
-        case "bool_type":
-            return f"{given!r} is not true or false", "Write true or false, without quotes."
-        case "int_type" | "float_type":
-            return f"{given!r} is not a number", "Write a number, without quotes."
-        case "tuple_type" | "list_type":
-            return f"{given!r} is not a list", "Write [a, b] or lines that start with `- `."
+            return f"{shown} is not one of {', '.join(expected)}", hint
+        case kind if kind in _KINDS:
+            noun, instruction = _KINDS[kind]
+            return f"{shown} is not {noun}", instruction
         case "fact":
             return str(problem["msg"]), str(context["instruction"])
         case _:

@@ -212,6 +212,7 @@ def test_an_external_component_has_the_users_fields_and_the_defaults(filled: Roo
             "{access_key: {env: A}, acces_kye:",
             r"secrets\.acces_kye: there is no secret of store 'acces_kye'",
         ),
+        ("{env: S3_KEY}", "hush", r"secrets\.access_key: what is there is not a mapping"),
         ("{env: S3_KEY}", "{env: S3_KEY, file: x}", "a secret is read from `env` or from `file`"),
         ("provider: external", "provider: embedded", "`connection` belongs to the provider external"),
         ("provider: external", "provider: helm", r"provider: helm|`connection` belongs"),
