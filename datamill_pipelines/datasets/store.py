@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import unquote, urlsplit
 
-from datamill_infra.model.errors import ConfigurationError
+from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 from datamill_pipelines.datasets.commits import load_commit
 from datamill_pipelines.datasets.contract import Promise
 from datamill_pipelines.datasets.errors import ExistsError, FormatError, MissingObjectError, UnknownRepoError
@@ -146,13 +146,23 @@ def open_store(connection: ResolvedConnection | str) -> DatasetStore:
 
     Args:
         connection: the ``datasets`` connection (``url`` and, for ``s3://``, the fields of ``s3``), or a ``file://``
-        URL.
+        URL. With ``provider: pachyderm`` the url is ``grpc://host:port``, the secret ``token``; that provider refuses
+        what its server cannot do with :class:`~datamill_pipelines.datasets.contract.UnsupportedError`.
 
     Raises:
-        ConfigurationError: the address is none of a store.
+        ConfigurationError: the address is none of a store, or the provider is not installed.
+        UnknownNameError: there is no such provider.
         UnsafeStoreError: the server's conditional writes race.
         FormatError: it is of another format version.
     """
+    provider = "native" if isinstance(connection, str) else str(connection.get("provider", "native"))
+    if provider == "pachyderm" and not isinstance(connection, str):
+        from datamill_pipelines.datasets.pachyderm import open_pachyderm  # noqa: PLC0415 (an extra)
+
+        # The same by contract, not by inheritance; what it has no way to do it refuses by name.
+        return cast("DatasetStore", open_pachyderm(connection))
+    if provider != "native":
+        raise UnknownNameError("provider of datasets", provider, ["native", "pachyderm"])
     return DatasetStore(open_objects(connection))
 
 

@@ -9,6 +9,7 @@ positions,
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from datamill_pipelines.datasets.commits import Commit, commit_id, commit_of
 from datamill_pipelines.datasets.diff import changed_paths
 from datamill_pipelines.datasets.errors import ConflictError
 from datamill_pipelines.datasets.framing import digest_of
-from datamill_pipelines.datasets.names import check_path, pack_key
+from datamill_pipelines.datasets.names import check_no_clash, check_path, pack_key
 from datamill_pipelines.datasets.positions import Advance, PositionRange, advanced, check_advances
 from datamill_pipelines.datasets.staging import lay_out, sizes, stage_file, stage_table
 from datamill_pipelines.datasets.tree_edit import edit_tree
@@ -199,11 +200,13 @@ class Transaction:
     def _commit(self) -> Commit | None:
         objects = self._lay_out()
         if self._tail is None or not self._tail.is_open:
-            self._tail = self._repo.begin_branch(self.branch, self._log)
-            self._base = self._repo.commit_at(self._tail)
-            check_advances(self._branch_name, self._base.positions if self._base else {}, self._advances)
+            self._repo.begin_branch(self.branch, self._log)
+            # Another writer may have made the branch meanwhile, and committed the same files.
+            self._move_base()
         for attempt in range(ATTEMPTS):
-            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, self._changes())
+            changes = self._changes()
+            self._check_no_clash(changes)
+            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, changes)
             if self._is_empty(edited):
                 return None
             commit = self._append(edited, objects)
@@ -271,6 +274,17 @@ class Transaction:
             if not (entry.same_content(old) if entry else old is None):
                 changes[path] = entry
         return changes
+
+    def _check_no_clash(self, changes: Mapping[str, FileEntry | None]) -> None:
+        """Refuse a path that would be a file and a folder at once, in what is put or with what is there."""
+        tree, root = self._repo.tree, self._base.root if self._base else EMPTY
+        puts = {path for path, entry in changes.items() if entry is not None}
+        gone = changes.keys() - puts
+        folders = {path[:end] for path in puts for end, character in enumerate(path) if character == "/"}
+        existing = {path for path in folders - gone if tree.find(root, path) is not None}
+        # A file of the tree below a path that is put: one of them says enough.
+        below = (entry.path for path in puts for entry in tree.walk(root, path + "/") if entry.path not in gone)
+        check_no_clash([*puts, *itertools.islice(below, 1)], existing)
 
     def _is_empty(self, edited: EditedTree) -> bool:
         return not self._advances and edited.root.digest == (self._base.tree if self._base else EMPTY.digest)

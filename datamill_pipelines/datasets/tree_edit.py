@@ -143,11 +143,11 @@ class _Edit:
         return changed
 
     def _write_groups(self, level: int, items: Sequence[Item]) -> list[NodeRef]:
-        starts = [i for i, item in enumerate(items) if i == 0 or boundary_level(item.key) > level]
+        starts = [index for index, item in enumerate(items) if index == 0 or boundary_level(item.key) > level]
+        ends = [*starts[1:], len(items)]
         return [
-            self._write(level, tuple(items[start:end]))
-            for start, end in zip(starts, [*starts[1:], len(items)], strict=True)
-        ]
+            self._write(level, tuple(items[start:end])) for start, end in zip(starts, ends, strict=False)
+        ]  # no items, no start
 
     def _write(self, level: int, items: tuple[Item, ...]) -> NodeRef:
         digest, data = encode_node(level, items)

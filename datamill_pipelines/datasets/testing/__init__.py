@@ -1,0 +1,26 @@
+"""Stand-ins for the door to the bytes, for tests of whatever uses datasets.
+
+All pass the contract tests that the real stores pass.
+"""
+
+from __future__ import annotations
+
+from datamill_pipelines.datasets.testing.memory import MemoryStore
+from datamill_pipelines.datasets.testing.power import PowerCutFiles
+from datamill_pipelines.datasets.testing.wrappers import (
+    Crash,
+    CrashingStore,
+    FailingFiles,
+    RecordingStore,
+    WrappedStore,
+)
+
+__all__ = [
+    "Crash",
+    "CrashingStore",
+    "FailingFiles",
+    "MemoryStore",
+    "PowerCutFiles",
+    "RecordingStore",
+    "WrappedStore",
+]
