@@ -61,7 +61,12 @@ def s3_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resolved
     with paths.log.open("wb") as log:
         environment = {**os.environ, **program.environment}
         process = subprocess.Popen(program.argv, stdout=log, stderr=subprocess.STDOUT, env=environment)
-    fields = {"endpoint": f"http://127.0.0.1:{port}", "region": "us-east-1", "path_style": True, **keys}
+    fields: dict[str, str | int | bool] = {
+        "endpoint": f"http://127.0.0.1:{port}",
+        "region": "us-east-1",
+        "path_style": True,
+        **keys,
+    }
     connection = ResolvedConnection("s3", "s3proxy", fields, frozenset(keys))
     try:
         _wait(connection, paths.log)

@@ -23,21 +23,21 @@ def test_what_was_put_is_read_back(objects: ObjectStore, tmp_path: Path) -> None
     objects.put("a/b.txt", b"bytes \x00\xff")
     objects.put("a/c.txt", tmp_path / "file")
     objects.put("empty", b"")
-    assert [b"bytes \x00\xff", b"from a file", b""] == objects.get_many(["a/b.txt", "a/c.txt", "empty"])
-    assert [8, 11, 0, None] == [objects.size(key) for key in ("a/b.txt", "a/c.txt", "empty", "nothing")]
-    assert b"tes" == objects.get_range("a/b.txt", 2, 3)
+    assert objects.get_many(["a/b.txt", "a/c.txt", "empty"]) == [b"bytes \x00\xff", b"from a file", b""]
+    assert [objects.size(key) for key in ("a/b.txt", "a/c.txt", "empty", "nothing")] == [8, 11, 0, None]
+    assert objects.get_range("a/b.txt", 2, 3) == b"tes"
 
 
 def test_a_put_replaces(objects: ObjectStore) -> None:
     objects.put("a", b"first")
     objects.put("a", b"second")
-    assert b"second" == objects.get("a")
+    assert objects.get("a") == b"second"
 
 
 def test_a_conditional_put_never_replaces(objects: ObjectStore) -> None:
     assert objects.put_new("a/b", b"first")
     assert not objects.put_new("a/b", b"second")
-    assert b"first" == objects.get("a/b")
+    assert objects.get("a/b") == b"first"
 
 
 def test_of_racing_conditional_puts_one_wins(objects: ObjectStore) -> None:
@@ -50,7 +50,7 @@ def test_of_racing_conditional_puts_one_wins(objects: ObjectStore) -> None:
     for _ in range(5):
         with ThreadPoolExecutor(8) as pool:
             won = list(pool.map(write, range(8)))
-        assert 1 == sum(won)
+        assert sum(won) == 1
         assert objects.get("raced") == b"%d" % won.index(True)
         objects.delete(["raced"])
 
@@ -60,7 +60,7 @@ def test_publishing_makes_all_objects_and_the_one_that_refers_to_them(objects: O
     assert objects.publish(bodies, "head", b"1")
     assert [body for _, body in bodies] == objects.get_many([key for key, _ in bodies])
     assert not objects.publish([("many/more", b"x")], "head", b"2")
-    assert b"1" == objects.get("head")
+    assert objects.get("head") == b"1"
 
 
 def test_missing_objects_are_an_error_that_names_them(objects: ObjectStore) -> None:
@@ -87,10 +87,10 @@ def test_listing_finds_everything_below_a_folder(objects: ObjectStore) -> None:
         objects.put(key, b"x")
     assert {"a/1", "a/b/2"} == {info.key for info in objects.scan("a")}
     assert {"a/1", "a/b/2", "ab/3", "c"} == {info.key for info in objects.scan("")}
-    assert ["a", "ab"] == objects.folders("")
-    assert ["b"] == objects.folders("a")
-    assert [] == list(objects.scan("nothing"))
-    assert [] == objects.folders("nothing")
+    assert objects.folders("") == ["a", "ab"]
+    assert objects.folders("a") == ["b"]
+    assert list(objects.scan("nothing")) == []
+    assert objects.folders("nothing") == []
 
 
 def test_listed_times_are_on_the_stores_clock(objects: ObjectStore) -> None:
@@ -103,7 +103,7 @@ def test_listed_times_are_on_the_stores_clock(objects: ObjectStore) -> None:
 
 def test_a_sound_store_passes_the_probe_and_keeps_nothing_of_it(objects: ObjectStore) -> None:
     probe_store(objects)
-    assert [] == list(objects.scan(""))
+    assert list(objects.scan("")) == []
 
 
 class RacingStore(MemoryStore):

@@ -56,7 +56,8 @@ def some_files(chance: random.Random, number: int) -> dict[str, str]:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_tree_edited_in_many_steps_equals_one_made_at_once(seed: int) -> None:
     chance = random.Random(seed)
-    forest, model, root = Forest(), {}, EMPTY
+    forest, root = Forest(), EMPTY
+    model: dict[str, str] = {}
     for step in range(60):
         changes: dict[str, str | None] = dict(some_files(chance, chance.choice([1, 3, 300 if step % 10 == 0 else 2])))
         for path in chance.sample(sorted(model), min(len(model), chance.choice([0, 1, 5, 150]))):
@@ -123,7 +124,7 @@ def test_a_diff_matches_dictionaries(seed: int) -> None:
         if before.get(path) != after.get(path)
     ]
     assert expected == [(change.kind, change.path) for change in diff_trees(forest.reader, old, new)]
-    assert [] == list(diff_trees(forest.reader, new, new))
+    assert list(diff_trees(forest.reader, new, new)) == []
     assert len(before) == len(list(diff_trees(forest.reader, old, EMPTY)))
 
 
@@ -140,7 +141,7 @@ def test_a_diff_of_large_trees_reads_only_what_differs() -> None:
     root = forest.edit(EMPTY, {f"data/{number:07d}": str(number) for number in range(50_000)})
     other = forest.edit(root, {"data/0031234": "y"})
     reader = forest.reader
-    assert ["data/0031234"] == [change.path for change in diff_trees(reader, root, other)]
+    assert [change.path for change in diff_trees(reader, root, other)] == ["data/0031234"]
     assert len(reader._nodes) <= 2 * 4
 
 
