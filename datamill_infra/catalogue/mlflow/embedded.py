@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamill_infra.drivers.embedded.artifacts import cache_root
 from datamill_infra.drivers.embedded.program import Program
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def programs(context: EmbeddedContext) -> list[Program]:
             name=context.name,
             argv=(
                 *(str(context.python), "-P", str(SERVE)),
-                *(str(context.ports["http"]), f"s3://{s3.text('bucket')}"),
+                *(str(context.ports["http"]), f"s3://{s3.text('bucket')}", str(cache_root() / "mlflow")),
             ),
             environment={
                 "MLFLOW_S3_ENDPOINT_URL": s3.text("endpoint"),
