@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from datamill_infra.model.deployment import Deployment
 
 
+# A person reads no faster.
+NOTICE_SECONDS = 1.0
+
+
 class CancelledError(DatamillError):
     """The command was interrupted while it waited."""
 
@@ -82,7 +86,7 @@ def wait_healthy(  # noqa: PLR0913  (one wait loop, all its collaborators inject
         UnhealthyError: the budget was used up, or there is no hope.
         CancelledError: ``cancelled`` said yes.
     """
-    began = clock()
+    began = next_notice = clock()
     while True:
         if cancelled():
             raise CancelledError(
@@ -93,7 +97,9 @@ def wait_healthy(  # noqa: PLR0913  (one wait loop, all its collaborators inject
             return probe()
         except UnhealthyError as error:
             last = error
-        notify("probing", last.reason)
+        if clock() >= next_notice:
+            notify("probing", last.reason)
+            next_notice = clock() + NOTICE_SECONDS
         lost, spent = hopeless(), clock() - began
         if lost is not None or spent > health.start_seconds:
             end = lost or f"its budget of {health.start_seconds:g} s was used up"

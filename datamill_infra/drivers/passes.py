@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from datamill_infra.drivers.health import CancelledError
+from datamill_infra.drivers.turns import Turns
 from datamill_infra.model.errors import DatamillError
 
 if TYPE_CHECKING:
@@ -79,12 +80,18 @@ class Pass:
         needs: component to those that must have succeeded before it; order of the keys is the order of the result.
         cancelled: ends the pass early.
         on_event: receives events.
+        turns: who goes first; by default everybody at once.
     """
 
     def __init__(
-        self, needs: Mapping[str, set[str]], cancelled: threading.Event, on_event: Callable[[Event], None]
+        self,
+        needs: Mapping[str, set[str]],
+        cancelled: threading.Event,
+        on_event: Callable[[Event], None],
+        turns: Turns | None = None,
     ) -> None:
         self.needs = needs
+        self.turns = turns or Turns(needs, limit=len(needs))
         self.cancelled = cancelled
         self.on_event = on_event
         self.outcomes: dict[str, Outcome] = {}
@@ -127,7 +134,12 @@ class Pass:
             self.settled[needed].wait()
         failed = sorted(self._failed(name))
         if failed:
+            self.turns.forgo(name)
             return Outcome(name, "skipped", message=f"Left as it is, because of {', '.join(failed)}.")
+        with self.turns.take(name):
+            return self._work(name, work)
+
+    def _work(self, name: str, work: Callable[[str, Notify], Outcome]) -> Outcome:
         began = time.monotonic()
         try:
             outcome = work(name, lambda state, message: self._hear(name, state, message))

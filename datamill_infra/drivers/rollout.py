@@ -22,6 +22,7 @@ from datamill_infra.drivers.passes import Event, Outcome, Pass, Status, unseen
 from datamill_infra.drivers.publishing import Publisher
 from datamill_infra.drivers.releases import Releases
 from datamill_infra.drivers.secrets import SecretStore
+from datamill_infra.drivers.turns import Turns
 from datamill_infra.model.errors import ConfigurationError, DatamillError, UnhealthyError
 from datamill_infra.model.plan import Action, Plan, plan
 from datamill_infra.model.states import ReleaseState
@@ -114,7 +115,7 @@ class Rollout:
         store.ensure(name for component in order for name in self.deployment.secrets(component))
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
         self._revived = self.revive()
-        run = Pass(needs, self._cancelled, on_event)
+        run = Pass(needs, self._cancelled, on_event, Turns(needs))
         outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
         if components is None and all(outcome.succeeded for outcome in outcomes.values()):
             outcomes |= self._take_down(self._leftovers(), delete_data=False, on_event=on_event)

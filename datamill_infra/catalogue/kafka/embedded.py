@@ -133,6 +133,7 @@ def _bootstrap_checkpoint(context: EmbeddedContext) -> bytes:
         content = kept.read_bytes()
         if kept.stem == f"{version}-{hashlib.sha256(content).hexdigest()}":
             return content
+        kept.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".format-"))
     try:
