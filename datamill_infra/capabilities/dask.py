@@ -85,7 +85,7 @@ async def _compute(client: distributed.Client, attempt: Attempt) -> Observation:
         future.release()
     threads = sum(worker["nthreads"] for worker in before.values())
     return attempt.observed(
-        f"{len(before)} workers with {threads} threads{', all busy' if busy else ''}",
+        f"{_count(len(before), 'worker')} with {_count(threads, 'thread')}{', all busy' if busy else ''}",
         workers=len(before),
         threads=threads,
         version=distributed.__version__,
@@ -98,3 +98,7 @@ async def _workers(client: distributed.Client) -> dict[str, dict[str, Any]]:
     identity = await client.scheduler.identity(n_workers=-1)
     workers: dict[str, dict[str, Any]] = identity["workers"]
     return workers
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
