@@ -8,6 +8,8 @@ from typing import Literal
 StepState = Literal["waiting", "running", "done", "failed", "skipped"]
 Status = Literal["success", "failed", "blocked", "interrupted"]
 
+INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
 
 @dataclass
 class FailedCheck:
@@ -61,6 +63,11 @@ class StepReport:
     checks_passed: int = 0
     checks_failed: list[FailedCheck] = field(default_factory=list)
     failure: Failure | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it ended because the command was interrupted; Dagster records that as a failure of the step."""
+        return self.failure is not None and self.failure.error in INTERRUPTS
 
     @property
     def name(self) -> str:

@@ -74,6 +74,7 @@ def execute(
         run = instance.get_run_by_id(following.run_id) if following.run_id else None
         blocked_by = tuple(filter(None, (run.tags.get(BLOCKED_TAG, "") if run else "").split(",")))
         status: Status = "failed"
+        interrupted = interrupted or any(step.interrupted for step in follower.steps.values())
         if interrupted or (run and run.status is dg.DagsterRunStatus.CANCELED):
             status = "interrupted"
         elif result.success:

@@ -30,6 +30,11 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+@pytest.fixture
+def home(marsh: Path) -> Path:
+    return marsh
+
+
 def run(
     home: Path, instance: dg.DagsterInstance, job: str = "deploy_marsh", **options: object
 ) -> ExecuteInProcessResult:

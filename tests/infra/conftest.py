@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +45,9 @@ def programs(context):
 """
 
 
+MARSH = "title: Marsh\nsummary: Two servers.\ncomponents: [frog, pond]\n"
+
+
 def write_component(catalogue: Path, name: str, *, needs: str = "{}") -> None:
     folder = catalogue / name
     folder.mkdir(parents=True)
@@ -60,28 +63,40 @@ def write_component(catalogue: Path, name: str, *, needs: str = "{}") -> None:
     (folder / f"capability_{name}.py").write_text(CAPABILITY, encoding="utf-8")
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@contextlib.contextmanager
+def _marsh(home: Path) -> Iterator[Path]:
     """``frog`` needs ``pond``; both are one process. Nothing runs yet; everything is taken down afterwards."""
-    home = tmp_path / "home"
     write_component(home / "catalogue", "pond")
     write_component(home / "catalogue", "frog", needs="{pond: {}}")
     (home / "flavours").mkdir()
-    (home / "flavours" / "marsh.yaml").write_text(
-        "title: Marsh\nsummary: Two servers.\ncomponents: [frog, pond]\n", encoding="utf-8"
-    )
+    (home / "flavours" / "marsh.yaml").write_text(MARSH, encoding="utf-8")
     (home / "flavours" / "puddle.yaml").write_text(
         "title: Puddle\nsummary: One server.\ncomponents: [pond]\n", encoding="utf-8"
     )
     (home / "deployment.yaml").write_text("flavour: marsh\n", encoding="utf-8")
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
-    monkeypatch.setenv("DAGSTER_HOME", str(home))
     try:
         yield home
     finally:
+        # Whatever a test did to it, this takes down everything that was ever applied.
+        (home / "flavours" / "marsh.yaml").write_text(MARSH, encoding="utf-8")
         (home / "deployment.yaml").write_text("flavour: marsh\n", encoding="utf-8")
         deployment = Deployment.load(home)
         with writer_lock(deployment, "test", wait_seconds=30):
             outcomes = Rollout(deployment).down(delete_data=True)
         assert all(outcome.succeeded for outcome in outcomes.values()), outcomes
-        os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.fixture
+def marsh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A deployment of two tiny servers, not yet up."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with _marsh(tmp_path / "home") as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def shared_marsh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same for all tests of a module, which leave it as they found it."""
+    with _marsh(tmp_path_factory.mktemp("shared") / "home") as home:
+        yield home
