@@ -22,13 +22,13 @@ import polars as pl
 from confluent_kafka import KafkaError, KafkaException, Producer
 from kafka.partitioner.default import murmur2
 
+from datamill_infra.capabilities.kafka import client_options
 from datamill_pipelines.ingestion import nycflights
 from datamill_pipelines.ingestion.errors import ReplayTakenOverError, UndeliveredError
 from datamill_pipelines.ingestion.pacing import Pace
 from datamill_pipelines.ingestion.replayed_rows import REPLAYED, ROW, replayed_rows
 from datamill_pipelines.ingestion.rows import Rows
 from datamill_pipelines.ingestion.topic_admin import ensure_topic
-from datamill_pipelines.stream.kafka_client import librdkafka_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +125,7 @@ class FlightReplay:
 
     def _replay(self, months: Sequence[str], partitions: int, sent: dict[str, int], present: dict[str, int]) -> None:
         producer = Producer(
-            librdkafka_settings(self.connection)
+            client_options(self.connection)
             | {
                 "transactional.id": f"datamill-replay-{self.topic}",
                 # Half a minute after a replay was killed its open transaction no longer holds readers back.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from datamill_infra.capabilities.kafka import client_options
 from datamill_infra.model.errors import UnhealthyError
 from datamill_pipelines.ingestion.rows import Rows
-from datamill_pipelines.stream.kafka_client import describe_topic, librdkafka_settings
+from datamill_pipelines.stream.kafka_client import describe_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ def replayed_rows(connection: ResolvedConnection, topic: str) -> Rows:
     """
     facts = describe_topic(connection, topic)
     consumer = Consumer(
-        librdkafka_settings(connection)
+        client_options(connection)
         | {
             "group.id": f"datamill-replay-{topic}",
             "isolation.level": "read_committed",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import proton
 from proton.reactor import ReceiverOption, SenderOption
-from proton.utils import BlockingConnection, LinkException
+from proton.utils import BlockingConnection
 
 from datamill_infra.capabilities.amqp import credentials
 from datamill_infra.model.errors import UnhealthyError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datamill_infra.model.connections import ResolvedConnection
 
 ANSWER_SECONDS = 30.0
+SOON_SECONDS = 0.01
 QUEUE = proton.symbol("queue")
 
 
@@ -109,13 +110,14 @@ class AmqpSource(MessageSource):
         messages: list[Message] = []
         try:
             receiver = self._current()
-            if self._taken < self._most:
-                messages.append(_message(receiver.receive(timeout=seconds), self._address))
-            while receiver.fetcher.has_message:
-                messages.append(_message(receiver.fetcher.pop(), self._address))
+            while self._taken + len(messages) < self._most:
+                # The library hands out one at a time; go on while they follow one another closely.
+                messages.append(
+                    _message(receiver.receive(timeout=SOON_SECONDS if messages else seconds), self._address)
+                )
         except proton.Timeout:
             pass
-        except (proton.ProtonException, LinkException) as error:
+        except proton.ProtonException as error:
             self._reopen(error)
             return []
         self._taken += len(messages)
@@ -130,7 +132,7 @@ class AmqpSource(MessageSource):
                 receiver.accept()
             # What this queues goes out with the next poll, or with the end of the connection.
             receiver.link.flow(accepted)
-        except (proton.ProtonException, LinkException) as error:
+        except proton.ProtonException as error:
             # The messages come again, and their ids say that they are known.
             self._reopen(error)
 

@@ -81,13 +81,14 @@ class IdentifiedLanding(Landing):
         self._event_time, self._window = event_time, window
         self._dataset, self._bad_messages = dataset, bad_messages
         self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
         self._letters: list[DeadLetter] = []
         self._landed = 0
 
     @property
     def waiting_bytes(self) -> int:
         """Memory of what waits to be written."""
-        return sum(table.nbytes for table in self._waiting) + sum(len(each.value or b"") for each in self._letters)
+        return self._waiting_bytes
 
     def rules(self) -> dict[str, Any]:
         """As they are recorded in the dataset."""
@@ -101,7 +102,7 @@ class IdentifiedLanding(Landing):
 
     def restore(self, head: Head) -> None:
         """Begin on a head, forgetting what waits."""
-        self._waiting, self._letters = [], []
+        self.forget()
         self._rebase(head)
 
     def add(self, records: Records) -> None:
@@ -117,6 +118,7 @@ class IdentifiedLanding(Landing):
         self._letters += letters
         ids = pa.array([records.message_id(index) for index in range(len(records)) if index not in bad], pa.string())
         self._waiting.append(decoded.table.append_column(ID, ids))
+        self._waiting_bytes += self._waiting[-1].nbytes + sum(len(each.value or b"") for each in letters)
 
     @property
     def has_finished(self) -> bool:
@@ -153,7 +155,7 @@ class IdentifiedLanding(Landing):
 
     def forget(self) -> None:
         """What was written is committed."""
-        self._waiting, self._letters = [], []
+        self._waiting, self._letters, self._waiting_bytes = [], [], 0
 
     def _rebase(self, head: Head) -> None:
         self._landed = head.ends.get(LANDED, 0)
@@ -181,27 +183,35 @@ class IdentifiedLanding(Landing):
 
 def _new(present: pa.Table, arrived: pa.Table) -> tuple[pa.Table, list[dict[str, Any]], int]:
     """Of the arrived messages: the new ones, those whose id another message has, and how many are known."""
-    seen = {name: index for index, name in enumerate(present[ID].to_pylist()) if name is not None}
-    offset = present.num_rows
-    both = pa.concat_tables([present, arrived])
+    both = pa.concat_tables([present, arrived]).combine_chunks()
+    first: dict[str | None, int] = {}
     new: list[int] = []
-    reused: list[dict[str, Any]] = []
-    known = 0
-    for index, name in enumerate(arrived[ID].to_pylist()):
-        if name is None or name not in seen:
-            new.append(index)
-            if name is not None:
-                seen[name] = offset + index
-        elif _row(both, seen[name]) == (row := _row(both, offset + index)):
-            known += 1
+    again: list[int] = []
+    for index, name in enumerate(both[ID].to_pylist()):
+        if name is None or first.setdefault(name, index) == index:
+            if index >= present.num_rows:
+                new.append(index)
         else:
-            reused.append(row)
-    return arrived.take(pa.array(new, pa.int64())), reused, known
+            again.append(index)
+    after = both.take(_indices(again))
+    before = both.take(_indices([first[name] for name in after[ID].to_pylist()]))
+    equal = np.ones(len(again), dtype=bool)
+    for old, now in zip(before.columns, after.columns, strict=True):
+        equal &= _equal(old, now)
+    return both.take(_indices(new)), after.filter(pa.array(~equal)).to_pylist(), int(np.count_nonzero(equal))
 
 
-def _row(table: pa.Table, index: int) -> dict[str, Any]:
-    row: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
-    return row
+def _indices(numbers: list[int]) -> pa.Int64Array:
+    return pa.array(numbers, pa.int64())
+
+
+def _equal(one: pa.ChunkedArray[Any], other: pa.ChunkedArray[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """By element; two nulls are equal."""
+    if pa.types.is_nested(one.type):
+        return np.array([a == b for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True)], dtype=bool)
+    both_null = np.array(one.is_null()) & np.array(other.is_null())
+    equal: np.ndarray[Any, np.dtype[np.bool_]] = np.array(pc.equal(one, other).fill_null(False), dtype=bool)
+    return equal | both_null
 
 
 def _reused(row: dict[str, Any]) -> DeadLetter:

@@ -6,6 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from datamill_infra.capabilities.kafka import client_options
 from datamill_infra.model.errors import UnhealthyError
 from datamill_pipelines.stream.errors import UnknownTopicError
 
@@ -43,21 +47,6 @@ class TopicFacts:
         return f"kafka/{self.cluster_id}/{self.topic}/{self.topic_id}/{partition}"
 
 
-def librdkafka_settings(connection: ResolvedConnection) -> dict[str, Any]:
-    """Address and credentials, as confluent-kafka takes them."""
-    settings = {
-        "bootstrap.servers": connection.text("bootstrap_servers"),
-        "security.protocol": str(connection.get("security_protocol") or "PLAINTEXT"),
-    }
-    if connection.get("username"):
-        settings |= {
-            "sasl.mechanism": str(connection.get("sasl_mechanism") or "PLAIN"),
-            "sasl.username": connection.text("username"),
-            "sasl.password": connection.text("password"),
-        }
-    return settings
-
-
 def kafka_python_settings(connection: ResolvedConnection) -> dict[str, Any]:
     """Address and credentials, as kafka-python takes them."""
     settings = {
@@ -85,11 +74,7 @@ def describe_topic(connection: ResolvedConnection, topic: str, *, timeout: float
         UnknownTopicError: there is no such topic.
         UnhealthyError: the broker did not answer.
     """
-    # Heavy at import, and not needed to look at definitions.
-    from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition  # noqa: PLC0415
-    from confluent_kafka.admin import AdminClient, OffsetSpec  # noqa: PLC0415
-
-    admin = AdminClient(librdkafka_settings(connection), logger=log)
+    admin = AdminClient(client_options(connection), logger=log)
     try:
         cluster = admin.describe_cluster(request_timeout=timeout).result()
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result()

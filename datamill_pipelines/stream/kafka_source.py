@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from datamill_infra.capabilities.kafka import client_options
 from datamill_infra.model.errors import UnhealthyError
-from datamill_pipelines.stream.kafka_client import librdkafka_settings
 from datamill_pipelines.stream.records import Origin, Records
 
 if TYPE_CHECKING:
@@ -91,10 +91,11 @@ class KafkaSource:
         self._last_error = "nothing"
         self._last_heard = clock()
         self._until: dict[int, int] = {}
+        self._passed: dict[int, int] = {}
         self._generation = 0
         self.positions: dict[int, int] = {}
         self._consumer = Consumer(
-            librdkafka_settings(connection)
+            client_options(connection)
             | {
                 "group.id": group,
                 "isolation.level": "read_committed",
@@ -180,6 +181,7 @@ class KafkaSource:
                 gathered.setdefault(run[0].partition(), []).extend(run)
         if generation != self._generation:
             # The partitions were divided anew meanwhile: what was gathered may be of the old division. Start over.
+            self._passed.clear()
             self._assign()
             return []
         if gathered:
@@ -191,6 +193,9 @@ class KafkaSource:
                 instruction="Run `datamill status` to see the broker's state, and `datamill up` to repair it.",
             )
         taken_records = [self._take(partition, run) for partition, run in gathered.items()]
+        for partition, offset in self._passed.items():
+            self.positions[partition] = max(self.positions[partition], offset)
+        self._passed.clear()
         return [records for records in taken_records if records is not None]
 
     def acknowledge(self, positions: Mapping[int, int]) -> None:
@@ -209,7 +214,7 @@ class KafkaSource:
         at, end = self.positions[partition], self._until.get(partition)
         if end is not None and run[-1].offset() >= end:
             run = run[: bisect.bisect_left(run, end, key=Message.offset)]
-            self.positions[partition] = end
+            self._passed[partition] = end
         if not run:
             return None
         records = KafkaRecords(partition, run, list(map(Message.value, run)))
@@ -230,9 +235,10 @@ class KafkaSource:
             return False
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for a public code
             # Behind the last record there may be markers of transactions: only this event says they were passed.
+            # It may come in one poll with the records before it, so it counts after them.
             partition, end = message.partition(), self._until.get(message.partition())
             if end is not None and message.offset() >= end:
-                self.positions[partition] = end
+                self._passed[partition] = end
             self._last_heard = self._clock()
             return True
         if error.retriable() or error.code() in TRANSIENT:

@@ -56,18 +56,18 @@ class Records:
 DEAD_LETTERS = "_dead_letters"
 """The reserved folder for bad messages."""
 
-DEAD_LETTER_SCHEMA: pa.Schema = pa.schema(
-    {
-        "place": pa.string(),
-        "record": pa.int64(),
-        "offset": pa.int64(),
-        "message_id": pa.string(),
-        "timestamp": pa.timestamp("ms", tz="UTC"),
-        "key": pa.binary(),
-        "value": pa.binary(),
-        "reason": pa.string(),
-    }
-)
+_DEAD_LETTER_TYPES: dict[str, pa.DataType] = {
+    "place": pa.string(),
+    "record": pa.int64(),
+    "offset": pa.int64(),
+    "message_id": pa.string(),
+    "timestamp": pa.timestamp("ms", tz="UTC"),
+    "key": pa.binary(),
+    "value": pa.binary(),
+    "reason": pa.string(),
+}
+
+DEAD_LETTER_SCHEMA: pa.Schema = pa.schema(list(_DEAD_LETTER_TYPES.items()))
 """``record`` is the number within the partition, ``offset`` the broker's; ``value`` is null when there was none."""
 
 
