@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CapabilityModule", "Observation", "load", "provision"]
 
-NOT_CAPABILITIES = frozenset({"__init__", "attempt", "rest"})
+NOT_CAPABILITIES = frozenset({"__init__", "attempt", "pachyderm_server", "rest"})
 FUNCTIONS = ("probe", "environment")
 
 

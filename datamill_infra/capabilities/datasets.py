@@ -1,10 +1,12 @@
 """``datasets``: where versioned datasets are kept.
 
-Fields: ``provider`` (``native``), ``url`` (``s3://bucket/prefix`` or ``file:///directory``); for ``s3://`` also
-``endpoint``, ``region``, ``path_style`` and the secrets ``access_key`` and ``secret_key``.
+Fields: ``provider`` (``native``, or ``pachyderm``: see :mod:`.pachyderm_server`), ``url`` (``s3://bucket/prefix`` or
+``file:///directory``); for ``s3://`` also ``endpoint``, ``region``, ``path_style`` and the secrets ``access_key`` and
+``secret_key``.
 
-Commits rest on one promise of the store: of many writers that create the same object, exactly one succeeds. Some
-servers keep it when they are asked one at a time and break it under load, so the probe asks concurrently.
+Commits of the native provider rest on one promise of the store: of many writers that create the same object, exactly
+one succeeds. Some servers keep it when they are asked one at a time and break it under load, so the probe asks
+concurrently.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from datamill_infra.capabilities import pachyderm_server
 from datamill_infra.capabilities.attempt import Attempt, host_and_port
 
 if TYPE_CHECKING:
@@ -28,17 +31,19 @@ PREFIX = ".datamill-probe"
 
 
 def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
-    """Have eight writers create one object.
+    """Have eight writers create one object; ask a Pachyderm server for its version and projects.
 
     Raises:
         UnhealthyError: the location cannot be used, or more or fewer than one of them succeeded.
     """
+    if connection.get("provider") == "pachyderm":
+        return pachyderm_server.probe(connection, timeout=timeout)
     url = connection.text("url")
     attempt = Attempt(connection, url, timeout)
     if (provider := connection.get("provider", "native")) != "native":
         raise attempt.failed(
             f"the provider {provider!r} is not known",
-            instruction="Use `native`, or bring capability_datasets.py with the component that provides it.",
+            instruction="Use `native` or `pachyderm`.",
         )
     parts = urlsplit(url)
     if parts.scheme == "s3":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import grpc
-from pachyderm_sdk.api import metadata, transaction, version
+from pachyderm_sdk.api import metadata, transaction
 from pachyderm_sdk.api.pfs.extension import ApiStub as PfsStub
 
 from datamill_infra.model.errors import ConfigurationError
@@ -69,7 +69,6 @@ class Door:
         pfs: repos, branches, commits, files.
         transaction: several requests at once, all or nothing.
         metadata: annotations.
-        version: which server this is.
 
     Raises:
         ConfigurationError: the url is not such an address.
@@ -95,7 +94,6 @@ class Door:
         self.pfs: Any = PfsStub(channel, get_transaction_id=lambda: None)
         self.transaction: Any = transaction.ApiStub(channel)
         self.metadata: Any = metadata.ApiStub(channel)
-        self.version: Any = version.ApiStub(channel)
 
     def close(self) -> None:
         """End the connection."""

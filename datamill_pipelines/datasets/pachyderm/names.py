@@ -20,7 +20,7 @@ PIN = "datamill-pin-"
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,50}")
-_COMMIT_ID = re.compile(r"[0-9a-f]{32}")
+_COMMIT_ID = re.compile(r"[0-9a-f]{12}4[0-9a-f]{19}")
 _GLOBBING = "*?[]{}!()@+^"
 
 
@@ -56,13 +56,13 @@ def branch_message(repo: pfs.Repo, name: str) -> pfs.Branch:
     if not _NAME.fullmatch(name) or is_commit_id(name) or name.startswith(PIN):
         raise InvalidNameError(
             f"{name!r} cannot be the name of a branch in Pachyderm.",
-            instruction=f"Use letters, digits, '_' and '-'; not 32 hexadecimal digits, and not beginning with {PIN}.",
+            instruction=f"Use letters, digits, '_' and '-'; not a commit id, and not beginning with {PIN}.",
         )
     return pfs.Branch(repo=repo, name=name)
 
 
 def is_commit_id(text: str) -> bool:
-    """Whether it has the form of a whole commit id."""
+    """Whether it has the form of a whole commit id, a random UUID. Anything else is a branch name for the server."""
     return bool(_COMMIT_ID.fullmatch(text))
 
 

@@ -10,7 +10,7 @@ from pachyderm_sdk.api import pfs
 from datamill_pipelines.datasets.contract import UnsupportedError
 from datamill_pipelines.datasets.diff import FileChange
 from datamill_pipelines.datasets.errors import ExistsError, NotFoundError
-from datamill_pipelines.datasets.pachyderm.history import EPOCH, commits_back, is_made_up, is_open, parent_id
+from datamill_pipelines.datasets.pachyderm.history import commits_back, is_made_up, is_open, parent_id
 from datamill_pipelines.datasets.pachyderm.names import PIN, branch_message, is_commit_id, repo_message
 from datamill_pipelines.datasets.pachyderm.opening import Opening
 from datamill_pipelines.datasets.pachyderm.transaction import PachydermTransaction
@@ -254,10 +254,11 @@ class PachydermRepo:
 
     def head_view(self, branch: pfs.Branch) -> PachydermView | None:
         """The newest state of a branch that is not open; ``None`` when there is none."""
-        if self._branch(branch) is None:
-            return None
         start = pfs.Commit(repo=self._message, branch=branch)
-        info = next(commits_back(self.store.door, start, f"read the branch {self.name}@{branch.name}"), None)
+        try:
+            info = next(commits_back(self.store.door, start, f"read the branch {self.name}@{branch.name}"), None)
+        except NotFoundError:
+            return None
         return self.view(self.store.commits.of(info)) if info else None
 
     def view_of_parent(self, info: pfs.CommitInfo) -> PachydermView | None:
@@ -328,6 +329,3 @@ class PachydermRepo:
                 instruction=f"See what there is: datamill data log {self.name}",
             )
         return found[0]
-
-
-__all__ = ["EPOCH", "PachydermRepo"]

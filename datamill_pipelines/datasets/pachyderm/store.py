@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NoReturn, Self
 
-from datamill_infra.model.errors import UnknownNameError
 from datamill_pipelines.datasets.contract import Promise, UnsupportedError
-from datamill_pipelines.datasets.errors import ExistsError, NotFoundError
+from datamill_pipelines.datasets.errors import ExistsError, NotFoundError, UnknownRepoError
 from datamill_pipelines.datasets.pachyderm.history import Commits
 from datamill_pipelines.datasets.pachyderm.names import DEFAULT_PROJECT, repo_message, repo_name
 from datamill_pipelines.datasets.pachyderm.repos import PachydermRepo
@@ -48,8 +47,8 @@ class PachydermStore:
     ) -> None:
         self.door, self.clock, self.sleep = door, clock, sleep
         self.commits = Commits(door)
-        with door.asking("say its version"):
-            door.version.get_version()
+        with door.asking("list its projects"):
+            list(door.pfs.list_project())
 
     @property
     def url(self) -> str:
@@ -84,14 +83,14 @@ class PachydermStore:
         """A repo.
 
         Raises:
-            UnknownNameError: there is none of that name; the nearest is offered.
+            UnknownRepoError: there is none of that name; the nearest is offered.
         """
         message = repo_message(name)
         try:
             with self.door.asking(f"read the repo {name}"):
                 info = self.door.pfs.inspect_repo(repo=message)
         except NotFoundError:
-            raise UnknownNameError("repo", name, self.repos()) from None
+            raise UnknownRepoError("repo", name, self.repos()) from None
         return PachydermRepo(self, repo_name(info.repo), info.description)
 
     def repos(self) -> list[str]:
@@ -120,6 +119,22 @@ class PachydermStore:
             instruction="Free space by deleting commits that are not needed: pachctl squash commit REPO@COMMIT",
         )
 
+    def push(self, *_: object, **__: object) -> NoReturn:
+        """Not with Pachyderm.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise self._no_transfer()
+
+    def pull(self, *_: object, **__: object) -> NoReturn:
+        """Not with Pachyderm.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise self._no_transfer()
+
     def close(self) -> None:
         """End the connection."""
         self.door.close()
@@ -133,6 +148,13 @@ class PachydermStore:
     ) -> None:
         """Close."""
         self.close()
+
+    def _no_transfer(self) -> UnsupportedError:
+        return UnsupportedError(
+            "Commits cannot be pushed to Pachyderm or pulled from it: it gives every commit an id of its own, so"
+            " history would not be the same there.",
+            instruction="Copy files: `datamill data checkout` from one store, `datamill data put` into the other.",
+        )
 
     def _make_project(self, project: pfs.Project) -> None:
         try:

@@ -26,6 +26,9 @@ from pipelines.datasets.pachyderm.standin.state import (
     now,
 )
 
+SETTLING_CALLS = 3
+"""A finishing commit is not finished at once: so many calls later, or when somebody waits for it."""
+
 
 class Operations:
     """One transaction on a state: branches that were touched are propagated and checked at its end."""
@@ -77,6 +80,7 @@ class Operations:
         if description:
             commit.description = description
         commit.finishing = commit.updated = now()
+        commit.settles = self.state.ticks + SETTLING_CALLS
 
     def drop_commit(self, key: CommitKey) -> None:
         state = self.state

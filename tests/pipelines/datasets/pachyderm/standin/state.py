@@ -99,6 +99,7 @@ class CommitState:
     description: str = ""
     updated: datetime | None = None
     finishing: datetime | None = None
+    settles: int = 0
     finished: datetime | None = None
     error: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -137,6 +138,7 @@ class State:
         self.commits: dict[CommitKey, CommitState] = {}
         self.file_sets: dict[str, FileSet] = {}
         self.counter = 0
+        self.ticks = 0
 
     def number(self) -> int:
         self.counter += 1
@@ -158,6 +160,9 @@ class State:
 
     def commit(self, repo: RepoKey, commit_id: str, branch: str) -> CommitState:
         """By id, or the head of a branch. Prefixes of ids and ancestors are not known here."""
+        if commit_id and not UUID_V4.match(commit_id):
+            # What the server has: it takes other ids for branch names, and has none.
+            raise RefusedError("panic: runtime error: invalid memory address", StatusCode.ABORTED)
         if commit_id:
             key = CommitKey(repo, commit_id)
             if key not in self.commits:
@@ -210,11 +215,18 @@ class State:
                 files.update(file_set.adds)
         return files
 
-    def finish_what_can(self) -> None:
-        """What the server's workers do in the background: a finishing commit is finished after its parent."""
+    def finish_what_can(self, *, hurry: bool = False) -> None:
+        """What the server's workers do in the background: a finishing commit is finished some calls later, never before
+        its parent.
+        """
         for commit in sorted(self.commits.values(), key=lambda commit: commit.number):
             parent = self.commits[commit.parent] if commit.parent else None
-            if commit.finishing and not commit.finished and (parent is None or parent.finished):
+            if (
+                commit.finishing
+                and not commit.finished
+                and (hurry or self.ticks >= commit.settles)
+                and (parent is None or parent.finished)
+            ):
                 commit.error = collision(self.files(commit.key))
                 commit.finished = commit.updated = now()
 
