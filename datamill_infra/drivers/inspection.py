@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from datamill_infra.model.errors import DatamillError, UnhealthyError
+from datamill_infra.model.errors import DatamillError
 from datamill_infra.model.plan import plan
 from datamill_infra.model.states import ReleaseState
 
@@ -73,7 +73,7 @@ def _inspect(rollout: Rollout, name: str, observed: Observed) -> Inspection:
         return Inspection(name, provider, change, report)
     try:
         return Inspection(name, provider, change, report, observations=driver.probe(name))
-    except UnhealthyError as error:
+    except DatamillError as error:
         return Inspection(name, provider, change, report, error=error, failing_since=_since(rollout, name, report))
 
 

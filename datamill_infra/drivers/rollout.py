@@ -8,6 +8,7 @@ the exact reverse (:mod:`.passes`). The command line, the Dagster assets and CI 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,15 @@ class Rollout:
             ConfigurationError: its provider cannot be driven from here.
         """
         if component in self.deployment.resolution.components:
-            provider = self.deployment.provider(component)
-        else:
-            release = self.releases.get(component)
-            provider = release.provider if release else "embedded"
+            return self._driver(component, self.deployment.provider(component))
+        return self._applied_by(component)
+
+    def _applied_by(self, component: str) -> Driver:
+        """Who applied a component, which may not be who would apply it now."""
+        release = self.releases.get(component)
+        return self._driver(component, release.provider if release else self.deployment.provider(component))
+
+    def _driver(self, component: str, provider: str) -> Driver:
         if provider not in self.drivers:
             raise ConfigurationError(
                 f"{component} is obtained through {provider!r}, which this version cannot drive.",
@@ -109,6 +115,7 @@ class Rollout:
         """
         wanted = set(self._sequence()) if components is None else self.deployment.resolution.closure(components)
         order = [name for name in self._sequence() if name in wanted]
+        self._leave_old_providers(order, on_event)
         # All, not only what is wanted: a claim is made through the connection of whoever makes it.
         self._allocate(self._sequence())
         store = SecretStore(self.deployment.secrets_file)
@@ -204,6 +211,13 @@ class Rollout:
         driver.apply(component, notify)
         return True
 
+    def _leave_old_providers(self, order: list[str], on_event: Callable[[Event], None]) -> None:
+        """Stop and forget what is obtained in another way now; its data stays, and its secrets are not carried over."""
+        for name, release in self.releases.read().items():
+            if name in order and release.provider != self.deployment.provider(name):
+                on_event(Event(name, "stopping", f"It was {release.provider} before.", time.time()))
+                self._applied_by(name).remove(name, delete_data=False)
+
     def _provision(self, consumer: str, capability: str, claim: Mapping[str, object]) -> None:
         connection = self.deployment.needs(consumer, PortBook(self.deployment.ports_file).read())[capability]
         module = capabilities.load(capability, self.deployment.catalogue.folders)
@@ -221,7 +235,7 @@ class Rollout:
 
         def remove(component: str, notify: Notify) -> Outcome:
             self.publisher.withdraw(component)
-            self.driver(component).remove(component, delete_data=delete_data, notify=notify)
+            self._applied_by(component).remove(component, delete_data=delete_data, notify=notify)
             return Outcome(component, "removed", message="its data is deleted" if delete_data else "its data is kept")
 
         return Pass(users, threading.Event(), on_event).all(remove)

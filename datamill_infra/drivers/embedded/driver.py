@@ -224,6 +224,8 @@ class EmbeddedDriver(Driver):
             self.supervisor.shutdown()
 
     def _drift(self, component: str) -> tuple[str, ...]:
+        if missing := self.workspace.missing_secrets(component):
+            return tuple(f"The secret {name} is gone." for name in missing)
         programs = self.workspace.programs(component)
         found = [f"{path} was changed." for path in self.workspace.differing_files(component, programs)]
         environment = self.workspace.environment(component)

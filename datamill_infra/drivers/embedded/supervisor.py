@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 SOCKET = "supervisor.sock"
 # supervisord answers in a millisecond; its start takes 0.2 s, on a machine that starts ten servers at once a few.
 ANSWER_SECONDS, START_SECONDS = 10.0, 20.0
+# Longer than any program may take to stop before it is killed.
+STOP_SECONDS = 120.0
 # Faults of supervisord.
 BAD_NAME, ALREADY_ADDED, STILL_RUNNING = 10, 90, 91
 
@@ -235,13 +237,14 @@ class Supervisor:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _stop_group(self, component: str) -> None:
+        deadline = time.monotonic() + STOP_SECONDS
         with self._connection() as server:
             while True:
                 # Not waiting in the call: supervisord answers it at its next tick, up to a second late.
                 _faulty(lambda: server.supervisor.stopProcessGroup(component, False), BAD_NAME)
                 # supervisord kills what does not stop within the program's own stop_seconds.
                 while any(process.pid for process in self.processes() if process.component == component):
-                    time.sleep(0.02)
+                    _within(deadline, f"{component} has not stopped")
                 # One that had just ended by itself may have been started again meanwhile.
                 if (
                     _faulty(lambda: server.supervisor.removeProcessGroup(component), BAD_NAME, STILL_RUNNING)
@@ -281,8 +284,9 @@ class Supervisor:
             return
         with self._connection() as server, contextlib.suppress(ConnectionError, http.client.HTTPException):
             server.supervisor.shutdown()
+        deadline = time.monotonic() + STOP_SECONDS
         while _alive(pid):
-            time.sleep(0.02)
+            _within(deadline, "supervisord has not ended")
 
     def mark(self, component: str, program: str) -> str:
         """What every process of a program carries in its environment."""
@@ -374,6 +378,16 @@ def _faulty(call: Callable[[], object], *expected: int) -> int | None:
             raise
         return fault.faultCode
     return None
+
+
+def _within(deadline: float, what: str) -> None:
+    """Sleep a moment, unless the time is over."""
+    if time.monotonic() > deadline:
+        raise SupervisorError(
+            f"{what} for {STOP_SECONDS:g} s, although it was killed.",
+            instruction="A process that waits for a device cannot be killed: look at the disk and at `dmesg`.",
+        )
+    time.sleep(0.02)
 
 
 def _alive(pid: int) -> bool:

@@ -19,6 +19,7 @@ from datamill_infra.drivers.embedded.ports import PortBook, Ports
 from datamill_infra.drivers.embedded.program import ComponentPaths, EmbeddedContext, Program
 from datamill_infra.drivers.files import state_error, write_private
 from datamill_infra.drivers.secrets import SecretStore
+from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,12 +83,23 @@ class Workspace:
             folder / "data", folder / "config", folder / "tmp", self.deployment.log_file(component).absolute()
         )
 
+    def missing_secrets(self, component: str) -> list[str]:
+        """Names of secrets that it or one of its connections carries, and that have not been generated."""
+        own = {f"{component}.{name}" for name in self.part(component).secrets}
+        needed = {name for one in self.rendered(component).needs.values() for name in one.secrets.values()}
+        return sorted((own | needed) - self.secret_store.read().keys())
+
     def context(self, component: str) -> EmbeddedContext:
         """What its ``embedded.py`` receives.
 
         Raises:
             ConfigurationError: a secret that it or one of its connections needs has not been generated.
         """
+        if missing := self.missing_secrets(component):
+            raise ConfigurationError(
+                f"{component} needs secrets that have not been generated: {', '.join(missing)}.",
+                instruction="Run `datamill up`, which generates missing secrets.",
+            )
         rendered, secrets = self.rendered(component), self.secret_store.read()
         return EmbeddedContext(
             name=component,

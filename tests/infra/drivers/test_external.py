@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from infra.drivers.bench import Bench
+from infra.drivers.bench import Bench, alive
 
 from datamill_infra.drivers.inspection import inspect
 from datamill_infra.model.errors import UnhealthyError
@@ -102,3 +102,32 @@ def test_wrong_credentials_are_not_health(bring_your_own: tuple[Bench, Bench], m
     outcome = ours.up()["echo"]
     assert isinstance(outcome.error, UnhealthyError)
     assert "401" in outcome.message
+
+
+def test_a_component_that_becomes_external_is_stopped_here_and_back_again(
+    bring_your_own: tuple[Bench, Bench],
+) -> None:
+    theirs, ours = bring_your_own
+    outside = (ours.home / "deployment.yaml").read_text(encoding="utf-8")
+    ours.write()
+    ours.up()
+    own = ours.pid("echo"), ours.connection("echo").text("password")
+    (ours.home / "deployment.yaml").write_text(outside, encoding="utf-8")
+    assert ours.statuses() == {"echo": "changed", "parrot": "changed"}
+    assert not alive(own[0])
+    assert ours.pid("echo") == theirs.pid("echo")
+    ours.write()
+    assert ours.statuses() == {"echo": "changed", "parrot": "changed"}
+    assert ours.connection("echo").text("password") not in (own[1], theirs.connection("echo").text("password"))
+    assert ours.starts("echo") == 2
+
+
+def test_what_was_applied_is_taken_down_by_whom_it_was_applied(bring_your_own: tuple[Bench, Bench]) -> None:
+    _, ours = bring_your_own
+    outside = (ours.home / "deployment.yaml").read_text(encoding="utf-8")
+    ours.write()
+    ours.up()
+    pid = ours.pid("echo")
+    (ours.home / "deployment.yaml").write_text(outside, encoding="utf-8")
+    ours.down()
+    assert not alive(pid)

@@ -293,6 +293,14 @@ def test_inspection_tells_since_when_a_component_fails(bench: Bench) -> None:
     assert first.failing_since == inspect(bench.rollout, ["echo"])["echo"].failing_since
 
 
+def test_lost_secrets_are_drift_and_up_generates_new_ones(bench: Bench) -> None:
+    bench.up()
+    (bench.home / "state" / "secrets.json").unlink()
+    one = inspect(bench.rollout)["echo"]
+    assert (one.healthy, one.change.reason) == (False, "The secret echo.password is gone.")
+    assert bench.statuses() == {"echo": "changed", "parrot": "changed"}
+
+
 def _never(_component: str) -> dict[str, object]:
     raise UnhealthyError("not yet", instruction="Wait.")
 
