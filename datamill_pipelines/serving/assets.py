@@ -17,6 +17,7 @@ from datamill_pipelines.serving.inputs import features, tensors
 from datamill_pipelines.serving.model_server import ModelServer
 from datamill_pipelines.serving.predictions import REPO, Prediction, prediction_id, record, recorded
 from datamill_pipelines.serving.repository import ModelRepository
+from datamill_pipelines.training import model_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,13 +41,14 @@ def serving_flight_delay(
     context: dg.AssetExecutionContext, platform: PlatformConnections
 ) -> dg.MaterializeResult[None]:
     """Publish the champion: its successor is loaded before the version it replaces is taken away."""
-    chosen = champion(platform.get("mlflow").text("url"), MODEL)
+    url = platform.get("mlflow").text("url")
+    chosen = champion(url, MODEL)
     connection = platform.get("inference")
     server, repository = ModelServer(connection.text("url")), ModelRepository(connection.text("model_repository"))
     before = repository.versions(MODEL)
     if chosen.version not in before:
         with tempfile.TemporaryDirectory() as directory:
-            file, trusted = chosen.download(Path(directory))
+            file, trusted = model_file.fetch(url, MODEL, chosen.version, Path(directory))
             repository.add(MODEL, chosen.version, file, {"features": features(), "trusted": trusted})
     if not server.is_ready(MODEL, chosen.version) or before != [chosen.version]:
         try:

@@ -7,7 +7,6 @@ Imported by MLServer, by the name in ``model-settings.json``. Each input tensor 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from mlserver import MLModel
@@ -16,6 +15,8 @@ from mlserver.errors import InferenceError
 from mlserver.types import InferenceRequest, InferenceResponse
 from mlserver.utils import get_model_uri
 
+from datamill_pipelines.training import model_file
+
 OUTPUT = "probability"
 
 
@@ -23,10 +24,10 @@ class TabularClassifier(MLModel):  # type: ignore[misc]  # MLServer ships no typ
     """One version of a classifier."""
 
     async def load(self) -> bool:
-        """Read the model's file; skops files load only the classes that were named when it was published."""
+        """Read the model's file; only the classes that were named when it was published."""
         extra = self._settings.parameters.extra
         self._features: dict[str, str] = dict(extra["features"])
-        self._model = _read(Path(await get_model_uri(self._settings)), extra.get("trusted", []))
+        self._model = model_file.read(Path(await get_model_uri(self._settings)), extra["trusted"])
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
@@ -53,13 +54,3 @@ class TabularClassifier(MLModel):  # type: ignore[misc]  # MLServer ships no typ
             model_version=self.version,
             outputs=[NumpyCodec.encode_output(OUTPUT, probability)],
         )
-
-
-def _read(file: Path, trusted: list[str]) -> Any:  # noqa: ANN401  (scikit-learn has no common type)
-    if file.suffix == ".skops":
-        from skops.io import load  # noqa: PLC0415  (the other format does not need it)
-
-        return load(file, trusted=trusted)
-    import joblib  # noqa: PLC0415
-
-    return joblib.load(file)

@@ -149,7 +149,7 @@ class _Ranked:
         order = np.argsort(-score, kind="stable")
         self._late, self._days = late[order].astype(float), days[order]
         ranked = score[order]
-        self._thresholds = np.append(ranked[1:] != ranked[:-1], True)  # noqa: FBT003
+        self._thresholds = np.append(ranked[1:] != ranked[:-1], True)
 
     def average_precision(self, weights: np.ndarray) -> float:
         """With a weight for each day."""

@@ -1,4 +1,4 @@
-"""The gate: a challenger becomes champion only if it meets every criterion. All are checked, whatever the first says."""
+"""The gate: a challenger becomes champion only if it meets every criterion, and all of them are checked."""
 
 from __future__ import annotations
 
