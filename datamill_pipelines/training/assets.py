@@ -66,9 +66,8 @@ def models_flight_delay(
         tracked.log_metrics(trained.evaluation.metrics())
         tracked.log_metrics({f"search_pr_auc_{number}": score for number, score in trained.found.scores.items()})
         verdicts = _judge(trained, _champion(url, registry, trained))
-        tracked.log_dict(
-            {"evaluation": trained.evaluation.to_dict(), "gate": [v.to_dict() for v in verdicts]}, "gate.json"
-        )
+        judged = [verdict.to_dict() for verdict in verdicts]
+        tracked.log_dict({"evaluation": trained.evaluation.to_dict(), "gate": judged}, "gate.json")
         version = model_file.log(tracked, trained.found.model, MODEL)
         registry.tag(MODEL, version, facts | {"gate": json.dumps(judged)})
     if gate.passed(verdicts):
