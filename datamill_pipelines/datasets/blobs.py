@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
+from datamill_pipelines.datasets.errors import StoreError
 from datamill_pipelines.datasets.framing import damaged, digest_of
 from datamill_pipelines.datasets.names import blob_key, pack_key
 from datamill_pipelines.datasets.objects import PARALLEL_REQUESTS
@@ -43,6 +44,16 @@ class BlobReader:
             MissingObjectError: they are gone.
             DamagedObjectError: they are not what was written.
         """
+        try:
+            return self._read(entry)
+        except StoreError:
+            # A repair keeps what it could not put back into a pack as an object of its own.
+            plain = entry._replace(place="")
+            if plain == entry or self.objects.size(place_of(plain)[0]) is None:
+                raise
+            return self._read(plain)
+
+    def _read(self, entry: FileEntry) -> bytes:
         key, offset = place_of(entry)
         data = self.objects.get(key) if offset is None else self._part(key, offset, entry.size)
         if len(data) != entry.size or digest_of(data) != entry.digest:

@@ -39,6 +39,11 @@ class Tail:
     record: Record
 
     @property
+    def gc(self) -> int:
+        """The newest collection of garbage that the log knows of."""
+        return int(self.record.content["gc"])
+
+    @property
     def is_open(self) -> bool:
         """Whether the name exists (was not deleted)."""
         return self.record.kind != "delete"
@@ -63,11 +68,11 @@ class RefLog:
         else:
             incarnation, number = self._hint()
         if self._seen is None or not self._seen.is_open:
-            last = self._last(lambda n: self._exists(n, 0), incarnation)
+            last = last_number(lambda n: self._exists(n, 0), incarnation)
             if last < 1:
                 return None
             incarnation, number = last, (number if last == incarnation else 0)
-        number = self._last(lambda n: self._exists(incarnation, n), number)
+        number = last_number(lambda n: self._exists(incarnation, n), number)
         seen = self._seen
         if seen is None or (seen.incarnation, seen.number) != (incarnation, number):
             key = record_key(self.folder, incarnation, number)
@@ -100,7 +105,8 @@ class RefLog:
             The record; ``None`` when another writer was first (``objects`` are durable all the same).
         """
         key, nonce = self.next_key(tail), new_nonce()
-        content = {"created_at": datetime.now(UTC).isoformat()} | content
+        known = tail.gc if tail is not None and tail.is_open else 0
+        content = {"created_at": datetime.now(UTC).isoformat(), "gc": known} | content
         data = encode_record(key, kind, nonce, content, body)
         if not self.objects.publish(objects, key, data):
             return None
@@ -125,31 +131,31 @@ class RefLog:
     def _exists(self, incarnation: int, number: int) -> bool:
         return self.objects.size(record_key(self.folder, incarnation, number)) is not None
 
-    @staticmethod
-    def _last(exists: Callable[[int], bool], guess: int) -> int:
-        """The last of the numbers that exist (-1 if none does), from a guess that may be wrong."""
-        step = 1
-        if guess >= 0 and exists(guess):
-            low = guess
-            while exists(low + step):
-                low += step
-                step *= 2
-            high = low + step
+
+def last_number(exists: Callable[[int], bool], guess: int) -> int:
+    """The last of the numbers that exist (-1 if none does), from a guess that may be wrong. There are no gaps."""
+    step = 1
+    if guess >= 0 and exists(guess):
+        low = guess
+        while exists(low + step):
+            low += step
+            step *= 2
+        high = low + step
+    else:
+        high = guess
+        low = guess - step
+        while low >= 0 and not exists(low):
+            high = low
+            step *= 2
+            low -= step
+        low = max(low, -1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if exists(middle):
+            low = middle
         else:
-            high = guess
-            low = guess - step
-            while low >= 0 and not exists(low):
-                high = low
-                step *= 2
-                low -= step
-            low = max(low, -1)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if exists(middle):
-                low = middle
-            else:
-                high = middle
-        return low
+            high = middle
+    return low
 
 
 def _position(key: str) -> tuple[int, int]:

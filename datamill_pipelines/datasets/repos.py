@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from datamill_pipelines.datasets.checkout import check_out
 from datamill_pipelines.datasets.commits import commit_of, load_commit
 from datamill_pipelines.datasets.diff import diff_trees
-from datamill_pipelines.datasets.errors import ConflictError, ExistsError, NotFoundError
+from datamill_pipelines.datasets.errors import ConflictError, DatasetError, ExistsError, NotFoundError
 from datamill_pipelines.datasets.logs import RefLog
 from datamill_pipelines.datasets.names import check_name, folder_name, name_of_folder, repo_folder
 from datamill_pipelines.datasets.refs import DEFAULT_BRANCH, Ref, parse_ref
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from datamill_pipelines.datasets.commits import Commit
     from datamill_pipelines.datasets.diff import FileChange
     from datamill_pipelines.datasets.logs import Tail
-    from datamill_pipelines.datasets.nodes import FileEntry
     from datamill_pipelines.datasets.store import DatasetStore
     from datamill_pipelines.datasets.trees import TreeReader
 
@@ -145,9 +145,11 @@ class Repo:
         Raises:
             ExistsError: there is one.
             NotFoundError: there is no such commit.
+            CollectedError: the commit was on a deleted branch, and is being collected.
         """
-        head = self.resolve(at).head if at is not None else None
-        self._create("branch", self.branch_log(check_name("branch", branch)), branch, head)
+        log = self.branch_log(check_name("branch", branch))
+        with self._kept(at, lambda: self.delete_branch(branch)) as commit:
+            self._create("branch", log, branch, commit.head if commit else None)
 
     def delete_branch(self, branch: str) -> None:
         """Delete a branch: what only it reaches is garbage from here on.
@@ -163,8 +165,11 @@ class Repo:
         Raises:
             ExistsError: the name is taken.
             NotFoundError: there is no such commit.
+            CollectedError: the commit was on a deleted branch, and is being collected.
         """
-        self._create("tag", self.tag_log(check_name("tag", tag)), tag, self.resolve(at).head)
+        log = self.tag_log(check_name("tag", tag))
+        with self._kept(at, lambda: self.delete_tag(tag)) as commit:
+            self._create("tag", log, tag, commit.head if commit else None)
 
     def delete_tag(self, tag: str) -> None:
         """Delete a tag."""
@@ -178,10 +183,30 @@ class Repo:
         Returns:
             The commit the branch points to now.
         """
-        commit = self.resolve(to)
+        before = self.resolve(branch)
+        with self._kept(to, lambda: self._move(branch, before, "undone", author)) as commit:
+            if commit is None:
+                raise AssertionError(to)
+            self._move(branch, commit, message, author)
+        return commit
+
+    def _move(self, branch: str, commit: Commit, message: str, author: str) -> None:
         move = {"head": {"id": commit.id, "at": commit.at}, "message": message, "author": author}
         self._append_to(self.branch_log(branch), "branch", branch, "move", lambda _: move)
-        return commit
+
+    @contextmanager
+    def _kept(self, revision: str | None, undo: Callable[[], object]) -> Iterator[Commit | None]:
+        """A commit that something will refer to; afterwards, it is certain that no collection takes it away."""
+        before = self.store.collections.newest()
+        commit = self.resolve(revision) if revision is not None else None
+        yield commit
+        newest = self.store.collections.newest()
+        if commit is not None and (newest != before or self.store.collections.get(newest).keys):
+            try:
+                self.store.check_kept(commit, self.store.collections.get(newest))
+            except DatasetError:
+                undo()
+                raise
 
     # What transactions need
 
@@ -208,16 +233,12 @@ class Repo:
             tail = log.tail()
             if tail is not None and tail.is_open:
                 return tail
-            log.append(tail, "start", {"head": None})
+            log.append(tail, "start", {"head": None, "gc": self.store.collections.newest()})
         raise _contended("branch", f"{self.name}@{branch}")
 
     def remember(self, commit: Commit) -> None:
         """Keep the commit just made, so that the next one need not read it again."""
         self._last = commit
-
-    def same_place(self, entry: FileEntry, path: str) -> FileEntry:
-        """A file of another commit under a path of this one, kept where it is."""
-        return entry._replace(path=path)
 
     def _named(self, revision: str) -> Commit | None:
         for log in (self.branch_log(revision), self.tag_log(revision)):

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 from urllib.parse import unquote, urlsplit
 
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 from datamill_pipelines.datasets.commits import load_commit
+from datamill_pipelines.datasets.condemned import Collections
 from datamill_pipelines.datasets.contract import Promise
-from datamill_pipelines.datasets.errors import ExistsError, FormatError, MissingObjectError, UnknownRepoError
+from datamill_pipelines.datasets.errors import (
+    CollectedError,
+    ExistsError,
+    FormatError,
+    MissingObjectError,
+    UnknownRepoError,
+)
 from datamill_pipelines.datasets.framing import new_nonce, pack_record, unpack_record
+from datamill_pipelines.datasets.fsck import Checked, check_store
+from datamill_pipelines.datasets.gc import GRACE, Swept, collect_garbage
+from datamill_pipelines.datasets.inventory import take_inventory
 from datamill_pipelines.datasets.names import FORMAT_KEY, check_name, name_of_folder, repo_folder
 from datamill_pipelines.datasets.probe import probe_store
-from datamill_pipelines.datasets.records import Head
+from datamill_pipelines.datasets.reach import Reach
+from datamill_pipelines.datasets.records import Head, read_record
 from datamill_pipelines.datasets.refs import parse_ref
+from datamill_pipelines.datasets.repair import repair_store
 from datamill_pipelines.datasets.repos import Repo
+from datamill_pipelines.datasets.sessions import Session
 from datamill_pipelines.datasets.trees import TreeReader
 
 if TYPE_CHECKING:
@@ -24,6 +37,7 @@ if TYPE_CHECKING:
 
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_pipelines.datasets.commits import Commit
+    from datamill_pipelines.datasets.condemned import Collection
     from datamill_pipelines.datasets.objects import ObjectStore
     from datamill_pipelines.datasets.views import CommitView
 
@@ -38,6 +52,8 @@ class DatasetStore:
         objects: the door to the bytes.
         tree: loads and caches tree nodes.
         promises: all of them.
+        collections: of garbage.
+        session: of this process's transactions.
     """
 
     promises = frozenset(Promise)
@@ -45,6 +61,8 @@ class DatasetStore:
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
         self.tree = TreeReader(objects)
+        self.collections = Collections(objects)
+        self.session = Session(objects)
         self._repos: dict[str, Repo] = {}
         self._check_format()
 
@@ -103,12 +121,46 @@ class DatasetStore:
         repo = self.repo(parsed.repo)
         return repo.view(repo.resolve_ref(parsed))
 
+    def gc(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> Swept:
+        """Delete what no branch, tag or provenance reaches any more.
+
+        Args:
+            grace: younger objects are spared, and those of writers at work.
+            dry_run: only say what would be deleted.
+        """
+        return collect_garbage(self, grace=grace, dry_run=dry_run)
+
+    def fsck(self, *, repair_from: DatasetStore | None = None) -> Checked:
+        """Check every record, tree node and file; name what is damaged, missing or swapped.
+
+        Args:
+            repair_from: a store to put it right from.
+        """
+        return repair_store(self, repair_from) if repair_from is not None else check_store(self)
+
+    def check_kept(self, commit: Commit, collection: Collection) -> None:
+        """Make sure that all of a commit exists, and will.
+
+        Raises:
+            CollectedError: some of it is gone, or condemned by ``collection``.
+        """
+        inventory = take_inventory(self.objects)
+        reach = Reach(TreeReader(self.objects), inventory)
+        reach.visit(read_record(self.objects, commit.at))
+        needed = reach.keys | reach.records
+        if needed & collection.keys or not all(self.objects.size(key) is not None for key in reach.keys):
+            raise CollectedError(
+                f"{commit.repo}@{commit.short_id} was on a deleted branch, and is being collected as garbage.",
+                instruction="Choose another commit, or repair this one: datamill data fsck --from another store.",
+            )
+
     def load_commit(self, commit: str, at: str) -> Commit:
         """The commit in the record ``at``."""
         return load_commit(self.objects, Head(commit, at))
 
     def close(self) -> None:
-        """Release connections."""
+        """End the session, release connections."""
+        self.session.close()
         self.objects.close()
 
     def __enter__(self) -> Self:

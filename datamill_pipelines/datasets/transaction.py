@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Self
 from datamill_pipelines.datasets.commits import Commit, commit_id, commit_of
 from datamill_pipelines.datasets.diff import changed_paths
 from datamill_pipelines.datasets.errors import ConflictError
-from datamill_pipelines.datasets.framing import digest_of
+from datamill_pipelines.datasets.framing import digest_of, new_nonce
 from datamill_pipelines.datasets.names import check_no_clash, check_path, pack_key
 from datamill_pipelines.datasets.positions import Advance, PositionRange, advanced, check_advances
-from datamill_pipelines.datasets.staging import lay_out, sizes, stage_file, stage_table
+from datamill_pipelines.datasets.staging import stage_file, stage_table
 from datamill_pipelines.datasets.tree_edit import edit_tree
 from datamill_pipelines.datasets.trees import EMPTY
+from datamill_pipelines.datasets.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from datamill_pipelines.datasets.logs import RefLog, Tail
     from datamill_pipelines.datasets.nodes import FileEntry
-    from datamill_pipelines.datasets.objects import Body
     from datamill_pipelines.datasets.repos import Repo
     from datamill_pipelines.datasets.staging import StagedFile
     from datamill_pipelines.datasets.tree_edit import EditedTree
@@ -45,9 +45,6 @@ ATTEMPTS = 200
 """Records a transaction may lose the race for. With many writers each loss is another one's success."""
 
 _LONGEST_PAUSE = 0.05
-_MEMORY = 64 << 20
-"""Bytes of files held until the commit; above it they are written ahead."""
-
 _INLINE_NODES = 256 << 10
 """Tree nodes up to this size travel in the commit's record."""
 
@@ -67,14 +64,14 @@ class Transaction:
         self._repo = repo
         self._facts = dict(facts)
         self._log: RefLog = repo.branch_log(branch)
-        self._staged: dict[str, StagedFile] = {}
-        self._entries: dict[str, FileEntry | None] = {}
         self._deleted_prefixes: set[str] = set()
         self._advances: dict[str, Advance] = {}
         self._pinned: dict[str, CommitView] = {}
         self._read_from_head: set[str] = set()
         self._tail: Tail | None = self._log.tail()
         self._base: Commit | None = repo.commit_at(self._tail)
+        self._collection = repo.store.collections.get(self._tail.gc if self._tail else 0)
+        self._uploads = Uploads(repo.store.objects, self._collection)
 
     @property
     def head(self) -> CommitView | None:
@@ -112,23 +109,20 @@ class Transaction:
 
     def copy(self, path: str, view: CommitView, source: str | None = None) -> None:
         """Take over a file of a commit that was read, without moving its bytes (same repo or another of the store)."""
-        entry = view.entry(source or path)
-        self._forget(path)
-        self._entries[check_path(path)] = self._repo.same_place(entry, path)
+        self._uploads.set(check_path(path), view.entry(source or path)._replace(path=path))
 
     def delete(self, path: str) -> None:
         """Delete a file; one that does not exist is no error."""
-        self._forget(path)
-        self._entries[check_path(path)] = None
+        self._uploads.set(check_path(path), None)
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete every file whose path starts with ``prefix``, those put before in this transaction included."""
         self._deleted_prefixes.add(prefix)
-        for path in [path for path in (*self._staged, *self._entries) if path.startswith(prefix)]:
-            self._forget(path)
+        for path in [path for path in self._uploads.paths if path.startswith(prefix)]:
+            self._uploads.forget(path)
         if self._base is not None:
             for entry in self._repo.tree.walk(self._base.root, prefix):
-                self._entries[entry.path] = None
+                self._uploads.set(entry.path, None)
 
     def read(self, ref: str) -> CommitView:
         """A commit to read from, pinned at first touch, and from now on provenance."""
@@ -163,56 +157,46 @@ class Transaction:
 
     def __enter__(self) -> Self:
         """Begin."""
+        self._repo.store.session.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Commit, or on an exception leave everything as it was."""
-        if kind is None:
-            self.commit = self._commit()
+        try:
+            if kind is None:
+                self.commit = self._commit()
+        finally:
+            self._repo.store.session.end()
 
     @property
     def _branch_name(self) -> str:
         return f"{self._repo.name}@{self.branch}"
 
-    def _forget(self, path: str) -> None:
-        self._staged.pop(path, None)
-        self._entries.pop(path, None)
-
     def _stage(self, file: StagedFile) -> None:
-        path = file.entry.path
-        self._forget(path)
-        base = self._repo.tree.find(self._base.root, path) if self._base else None
+        base = self._base_entry(file.entry.path)
         if base is not None and base.same_content(file.entry):
-            self._entries[path] = base
-            return
-        self._staged[path] = file
-        if sizes(self._staged) > _MEMORY:
-            self._repo.store.objects.put_many(list(self._lay_out().items()))
+            self._uploads.set(base.path, base)
+        else:
+            self._uploads.put(file)
 
-    def _lay_out(self) -> dict[str, Body]:
-        entries, objects = lay_out(list(self._staged.values()))
-        self._entries.update(entries)
-        self._staged.clear()
-        return objects
+    def _base_entry(self, path: str) -> FileEntry | None:
+        return self._repo.tree.find(self._base.root, path) if self._base else None
 
     def _commit(self) -> Commit | None:
-        objects = self._lay_out()
+        self._uploads.lay_out()
         if self._tail is None or not self._tail.is_open:
-            self._repo.begin_branch(self.branch, self._log)
-            # Another writer may have made the branch meanwhile, and committed the same files.
-            self._move_base()
+            self._begin_branch()
+        if self._collection.keys:
+            self._look_again()
         for attempt in range(ATTEMPTS):
-            changes = self._changes()
-            self._check_no_clash(changes)
-            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, changes)
+            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, self._changes())
             if self._is_empty(edited):
                 return None
-            commit = self._append(edited, objects)
+            commit = self._append(edited)
             if commit is not None:
                 return commit
-            objects = {}
             time.sleep(random.random() * min(_LONGEST_PAUSE, 0.001 * 2**attempt))  # noqa: S311 (jitter)
             self._move_base()
         raise ConflictError(
@@ -220,11 +204,24 @@ class Transaction:
             instruction="Run it again, or commit less often: fewer, larger commits.",
         )
 
-    def _append(self, edited: EditedTree, objects: Mapping[str, Body]) -> Commit | None:
-        objects = dict(objects)
+    def _begin_branch(self) -> None:
+        """Make the branch first: a collection that begins now finds it, and fences it."""
+        self._tail = self._repo.begin_branch(self.branch, self._log)
+        self._base = self._repo.commit_at(self._tail)
+        check_advances(self._branch_name, self._base.positions if self._base else {}, self._advances)
+        if self._tail.gc != self._collection.number:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Check what this transaction writes or takes over against the collection that the branch knows of."""
+        self._collection = self._repo.store.collections.get(self._tail.gc if self._tail else 0)
+        self._uploads.look_again(self._collection, lambda entry: self._base_entry(entry.path) == entry)
+
+    def _append(self, edited: EditedTree) -> Commit | None:
+        objects = dict(self._uploads.pending)
         body, root, container = edited.body, edited.root.place, ""
         if len(body) > _INLINE_NODES:
-            container = pack_key(digest_of(body))
+            container = self._pack_key(digest_of(body))
             objects[container] = body
             body, root = b"", container + root if root.startswith(":") else root
         parents = [self._base.head] if self._base else []
@@ -241,12 +238,17 @@ class Transaction:
             body,
             list(objects.items()),
         )
+        self._uploads.published()
         if record is None:
             return None
         edited.settle(container or record.key, self._repo.tree)
         commit = commit_of(record, self._repo.store.objects.url)
         self._repo.remember(commit)
         return commit
+
+    def _pack_key(self, digest: str) -> str:
+        key = pack_key(digest)
+        return pack_key(digest, new_nonce()[:8]) if key in self._collection.keys else key
 
     def _content(self, edited: EditedTree, parents: list[str]) -> dict[str, Any]:
         return {
@@ -269,8 +271,8 @@ class Transaction:
     def _changes(self) -> dict[str, FileEntry | None]:
         """What differs from the base, so that a file put again with the same content changes nothing."""
         changes = {}
-        for path, entry in self._entries.items():
-            old = self._repo.tree.find(self._base.root, path) if self._base else None
+        for path, entry in self._uploads.entries.items():
+            old = self._base_entry(path)
             if not (entry.same_content(old) if entry else old is None):
                 changes[path] = entry
         return changes
@@ -301,7 +303,7 @@ class Transaction:
         check_advances(self._branch_name, head.positions if head else {}, self._advances)
         theirs = changed_paths(self._repo.tree, self._base.root if self._base else EMPTY, head.root if head else EMPTY)
         prefixes = tuple(self._deleted_prefixes | self._read_from_head)
-        clash = sorted(path for path in theirs if path in self._entries or path.startswith(prefixes))
+        clash = sorted(path for path in theirs if path in self._uploads.entries or path.startswith(prefixes))
         if clash:
             raise ConflictError(
                 f"Another writer changed {', '.join(clash[:5])}{' and more' if len(clash) > 5 else ''}"  # noqa: PLR2004
@@ -310,3 +312,5 @@ class Transaction:
                 paths=clash,
             )
         self._tail, self._base = tail, head
+        if tail.gc != self._collection.number:
+            self._look_again()

@@ -11,6 +11,7 @@ from datamill_pipelines.datasets.testing.wrappers import (
     Crash,
     CrashingStore,
     FailingFiles,
+    InterruptedStore,
     RecordingStore,
     WrappedStore,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "Crash",
     "CrashingStore",
     "FailingFiles",
+    "InterruptedStore",
     "MemoryStore",
     "PowerCutFiles",
     "RecordingStore",

@@ -177,3 +177,30 @@ class FailingFiles(Files):
             return value(*arguments)
 
         return call
+
+
+class InterruptedStore(WrappedStore):
+    """Lets something else happen just before one operation.
+
+    Args:
+        inner: the store.
+        at: index of the operation, from 0.
+        what: happens before it.
+    """
+
+    def __init__(self, inner: ObjectStore, at: int, what: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self._left, self._what = at, what
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the operation was reached."""
+        return self._left < 0
+
+    def around(self, operation: str, key: str, call: Callable[[], T]) -> T:
+        """Do, with the interruption when it is time."""
+        del operation, key
+        self._left -= 1
+        if self._left == -1:
+            self._what()
+        return call()
