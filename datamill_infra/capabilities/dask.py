@@ -60,6 +60,9 @@ async def _probe(address: str, attempt: Attempt) -> Observation:
             return await _compute(client, attempt)
     except TimeoutError:
         raise attempt.failed("it accepts connections but does not answer") from None
+    except MemoryError:
+        # What another protocol sends is read as the length of a message.
+        raise attempt.failed("it speaks another protocol") from None
     except (OSError, ValueError) as error:
         raise attempt.failed(f"it does not answer as a Dask scheduler ({error})") from None
     finally:

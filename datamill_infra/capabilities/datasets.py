@@ -39,7 +39,8 @@ def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
     if connection.get("provider") == "pachyderm":
         return pachyderm_server.probe(connection, timeout=timeout)
     url = connection.text("url")
-    attempt = Attempt(connection, url, timeout)
+    endpoint = connection.get("endpoint")
+    attempt = Attempt(connection, f"{url} on {endpoint}" if endpoint else url, timeout)
     if (provider := connection.get("provider", "native")) != "native":
         raise attempt.failed(
             f"the provider {provider!r} is not known",
@@ -82,7 +83,7 @@ def _race_on_s3(connection: ResolvedConnection, bucket: str, prefix: str, attemp
         try:
             client.put_object(Bucket=bucket, Key=key, Body=str(number).encode(), IfNoneMatch="*")
         except botocore.exceptions.ClientError as error:
-            if s3.error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+            if s3.error_code(error) in s3.TAKEN:
                 return False
             raise
         return True

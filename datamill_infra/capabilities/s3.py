@@ -8,11 +8,13 @@ or ``datamill-probe``), which it creates at the first probe: it must not depend 
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.exceptions
+import botocore.session
 from botocore.config import Config
 
 from datamill_infra.capabilities.attempt import Attempt, host_and_port
@@ -29,8 +31,15 @@ if TYPE_CHECKING:
 PROBE_BUCKET = "datamill-probe"
 PROBE_PREFIX = ".datamill-probe/"
 PROVISION_SECONDS = 15.0
+# Where a session would look for a profile: under no name, in no file.
+NOTHING_OF_AWS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "401", "403"})
 ABSENT = frozenset({"NoSuchBucket", "404"})
+TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
 PRESENT = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 
 
@@ -128,7 +137,8 @@ def open_client(connection: ResolvedConnection, timeout: float) -> S3Client:
     if is_loopback(host_and_port(endpoint, 80)[0]):
         options["proxies"] = {}
     # A session of its own: boto3's default session is shared and not safe to use from several threads.
-    return boto3.session.Session().client(
+    session = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=NOTHING_OF_AWS))
+    return session.client(
         "s3",
         endpoint_url=endpoint,
         region_name=connection.text("region"),

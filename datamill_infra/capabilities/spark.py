@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SUMS = "SHA256SUMS"
 OLDEST_JAVA = 17
+SHOWN_LINES = 3
 STANDALONE, DEFAULT_PORT = "spark://", 7077
 # As Spark's own launcher starts a driver; the runtime that the environment brings does not have this module.
 LAUNCHER_OPTION = "--add-modules=jdk.incubator.vector"
@@ -87,8 +88,8 @@ def _java_version(home: Path, attempt: Attempt) -> str:
     said = finished.stderr + finished.stdout
     version = re.search(r'version "(?P<full>(?P<major>\d+)[^"]*)"', said)
     if finished.returncode != 0 or version is None:
-        first = next(iter(said.strip().splitlines()), "it said nothing")
-        raise attempt.failed(f"Java ended with status {finished.returncode}: {first}")
+        shown = "; ".join(said.split("\n")[:SHOWN_LINES]) or "it said nothing"
+        raise attempt.failed(f"Java ended with status {finished.returncode}: {shown}")
     if int(version["major"]) < OLDEST_JAVA:
         raise attempt.failed(f"Java {version['full']} is too old for Spark, which needs {OLDEST_JAVA}")
     return version["full"]
