@@ -168,7 +168,7 @@ def flights_to_ask(table: "pa.Table", date: str, count: int) -> list[dict[str, A
     """
     import pyarrow.compute as pc  # noqa: PLC0415  (definitions are loaded by processes that touch no table)
 
-    wanted = date or max(table.column("flight_date").to_pylist(), default="")
+    wanted = date or max(map(str, table.column("flight_date").to_pylist()), default="")
     rows = table.filter(pc.field("flight_date") == wanted).to_pylist()
     if not rows or count < 1:
         raise ServingError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from datamill_pipelines.datasets import NotFoundError
@@ -124,11 +124,8 @@ def schema() -> pa.Schema:
     """The Arrow schema of the dataset."""
     import pyarrow as pa  # noqa: PLC0415  (definitions are loaded by processes that touch no table)
 
-    text = ("prediction_id", "model", "model_version", "flight_id", "inputs", "features", "run_id")
-    other = {"probability": pa.float64(), "predicted_at": pa.timestamp("us", tz="UTC")}
-    return pa.schema(
-        [(name, other.get(name, pa.string())) for name in Prediction.__annotations__ if name in other or name in text]
-    )
+    types = {"probability": pa.float64(), "predicted_at": pa.timestamp("us", tz="UTC")}
+    return pa.schema([pa.field(field.name, types.get(field.name, pa.string())) for field in fields(Prediction)])
 
 
 def table(predictions: Sequence[Prediction]) -> pa.Table:

@@ -29,7 +29,8 @@ def rate(train: Samples, test: Samples) -> np.ndarray:
     grouped = _keys(train.frame).assign(late=train.late).groupby(list(KEYS))["late"].agg(["sum", "size"]).reset_index()
     grouped["rate"] = (grouped["sum"] + SMOOTHING * overall) / (grouped["size"] + SMOOTHING)
     joined = _keys(test.frame).merge(grouped, on=list(KEYS), how="left")
-    return joined["rate"].fillna(overall).to_numpy()
+    rates: np.ndarray = joined["rate"].fillna(overall).to_numpy()
+    return rates
 
 
 def _keys(frame: pd.DataFrame) -> pd.DataFrame:
