@@ -109,7 +109,9 @@ class Lineage:
         node = self._model(version)
         if _seen(node, seen):
             return node
-        node.children = [self._up(ref, seen) for ref in _commit_refs(version)]
+        sources = [self._up(ref, seen) for ref in _commit_refs(version)]
+        # The tags name raw commits as well as the features made of them, below which they have their place.
+        node.children = [source for source in sources if not source.repeated] or sources
         return node
 
     def _commit_up(self, commit: Commit, seen: set[str]) -> Node:

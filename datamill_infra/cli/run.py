@@ -39,6 +39,7 @@ def command(
     """Run a job to its end, showing each step."""
     from datamill_infra.cli.blocked import explain_blocked
     from datamill_infra.cli.deployments import open_deployment
+    from datamill_infra.cli.forking import begin_preloading
     from datamill_infra.cli.revival import revive
     from datamill_infra.cli.verdicts import raise_for
     from datamill_infra.drivers.rollout import Rollout
@@ -51,6 +52,7 @@ def command(
     if listing or job is None:
         _list(deployment.home, as_json=as_json)
         return
+    begin_preloading(deployment)
     revive(Rollout(deployment))
     span = _span(month or months)
     report = run_job(deployment.home, job, span=span, config=_read(config), quiet=as_json)
