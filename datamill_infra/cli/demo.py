@@ -64,20 +64,15 @@ def summarise(deployment: Deployment, up: RunReport, pipelines: RunReport, secon
     from datamill_infra.drivers.rollout import Rollout
 
     rollout = Rollout(deployment)
-    summaries = {
-        name.removeprefix("infra/"): told for step in up.steps.values() for name, told in step.summaries.items()
+    told = {name: summary for step in up.steps.values() for name, summary in step.summaries.items()}
+    addresses = {
+        name: ", ".join(rollout.driver(name).report(name).addresses.values())
+        for name in deployment.resolution.sequence()
     }
     _head("Components", f"{up.seconds:.1f} s")
     print_columns(
         ("component", "address", "health"),
-        (
-            (
-                name,
-                ", ".join(rollout.driver(name).report(name).addresses.values()),
-                told.get(f"infra/{name}", "healthy"),
-            )
-            for name in deployment.resolution.sequence()
-        ),
+        ((name, address, told.get(f"infra/{name}", "healthy")) for name, address in addresses.items()),
     )
     _head("Pipeline steps", f"{pipelines.seconds:.1f} s")
     print_columns(
