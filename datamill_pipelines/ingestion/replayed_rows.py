@@ -11,6 +11,7 @@ from datamill_infra.capabilities.kafka import client_options
 from datamill_infra.model.errors import UnhealthyError
 from datamill_pipelines.ingestion.rows import Rows
 from datamill_pipelines.stream.kafka_client import describe_topic
+from datamill_pipelines.stream.kafka_source import KafkaSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,3 +97,28 @@ def _last_states(consumer: Consumer, topic: str, starts: Mapping[int, int], ends
                 if isinstance(state, bytes):
                     states[partition] = state.decode()
     return states
+
+
+def rows_in_topic(connection: ResolvedConnection, topic: str) -> tuple[list[int], int]:
+    """Row numbers of all records in the topic, read one by one; and how many records have none.
+
+    Raises:
+        UnhealthyError: the broker did not answer.
+    """
+    facts = describe_topic(connection, topic)
+    source = KafkaSource(connection, topic, f"datamill.count.{topic}")
+    found: list[int] = []
+    foreign = 0
+    try:
+        source.assign(facts.earliest, facts.latest)
+        while not source.finished():
+            for records in source.poll(LOOK_SECONDS):
+                for index in range(len(records)):
+                    row = records.headers(index).get(ROW)
+                    if row is None:
+                        foreign += 1
+                    else:
+                        found.append(int(row))
+    finally:
+        source.close()
+    return found, foreign

@@ -20,11 +20,12 @@ from datamill_pipelines.ingestion.errors import UndeliveredError
 from datamill_pipelines.ingestion.pacing import Pace
 from datamill_pipelines.stream.amqp_source import ANSWER_SECONDS, ToQueue, connect, unhealthy
 from datamill_pipelines.stream.messages import MESSAGE_ID
-from datamill_pipelines.stream.mqtt_source import AT_LEAST_ONCE, client_for
+from datamill_pipelines.stream.mqtt_source import AT_LEAST_ONCE, client_for, ensure_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from filelock import BaseFileLock
     from paho.mqtt.client import Client, MQTTMessageInfo
 
     from datamill_infra.model.connections import ResolvedConnection
@@ -74,6 +75,25 @@ class Outlet(ABC):
     @abstractmethod
     def close(self) -> None:
         """Disconnect."""
+
+
+def open_outlet(connection: ResolvedConnection, owner: BaseFileLock | None = None) -> Outlet:
+    """The way to a broker, whichever protocol its connection is of.
+
+    With MQTT the sink's session is made first: a broker keeps messages only for sessions that exist.
+
+    Args:
+        connection: of the broker.
+        owner: lock of the session on this machine.
+
+    Raises:
+        UnhealthyError: the broker did not answer, or refused.
+        UndeliveredError: it cannot be reached.
+    """
+    if connection.capability == "amqp":
+        return AmqpOutlet(connection)
+    ensure_session(connection, CLIENT_ID, [TOPICS], owner)
+    return MqttOutlet(connection)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from datamill_infra.model.errors import UnhealthyError
 
@@ -16,11 +16,28 @@ if TYPE_CHECKING:
     from datamill_pipelines.stream.records import Records
 
 
+class Engine(Protocol):
+    """What a feed may ask of the engine that uses it."""
+
+    def head(self) -> Head:
+        """The branch as it is."""
+
+    def restore(self, head: Head) -> None:
+        """Forget what was taken, and continue from a head."""
+
+    def commit(self) -> bool:
+        """Commit what was taken; ``False`` if that was refused."""
+
+
 class Feed(ABC):
     """A source in the engine's hands."""
 
     name: str
     """What is landed, for messages: ``"topic flights"``."""
+
+    def attach(self, engine: Engine) -> None:
+        """Meet the engine that will use this feed. Only feeds that share a source with others need it."""
+        del engine
 
     @abstractmethod
     def begin(self, head: Head) -> None:

@@ -209,7 +209,7 @@ def _equal(one: pa.ChunkedArray[Any], other: pa.ChunkedArray[Any]) -> np.ndarray
     """By element; two nulls are equal."""
     if pa.types.is_nested(one.type):
         return np.array([a == b for a, b in zip(one.to_pylist(), other.to_pylist(), strict=True)], dtype=bool)
-    both_null = np.array(one.is_null()) & np.array(other.is_null())
+    both_null: np.ndarray[Any, np.dtype[np.bool_]] = np.array(one.is_null()) & np.array(other.is_null())
     equal: np.ndarray[Any, np.dtype[np.bool_]] = np.array(pc.equal(one, other).fill_null(False), dtype=bool)
     return equal | both_null
 

@@ -14,10 +14,11 @@ from datamill_pipelines.stream.kafka_source import KafkaSource
 from datamill_pipelines.stream.positions import resume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_pipelines.stream.draft import Draft, Head
+    from datamill_pipelines.stream.feeds import Engine
     from datamill_pipelines.stream.kafka_client import TopicFacts
     from datamill_pipelines.stream.kafka_source import KafkaRecords
 
@@ -134,36 +135,26 @@ class KafkaFeed(Feed):
 class FollowedTopic(KafkaFeed):
     """Reads a topic for ever, sharing its partitions with the other sinks that follow it for the same dataset.
 
-    Args:
-        fresh_head: reads the branch.
-        before_loss: called while the partitions are still ours: commits what was taken.
-        restored: called with the head that the new division of partitions begins on.
+    The group decides who reads a partition, and only that: when partitions are given to us we begin where the dataset
+    is, and before they are taken away we commit. A member that was thought dead and is not, is refused by the store.
     """
 
-    def __init__(
-        self,
-        connection: ResolvedConnection,
-        topic: str,
-        dataset: str,
-        *,
-        adopt: bool = False,
-        prefetch_bytes: int = 32 << 20,
-    ) -> None:
-        super().__init__(connection, topic, dataset, adopt=adopt, prefetch_bytes=prefetch_bytes)
-        self._subscribed = False
-        self.fresh_head: Callable[[], Head] | None = None
-        self.before_loss: Callable[[], None] | None = None
-        self.restored: Callable[[Head], None] | None = None
-        self._failure: BaseException | None = None
+    _subscribed = False
+    _engine: Engine | None = None
+    _failure: BaseException | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Remember who commits when the partitions are divided anew."""
+        self._engine = engine
 
     def begin(self, head: Head) -> None:
-        """Join the group; or, after a fenced commit, read our partitions from the new head."""
+        """Join the group; or, after a refused commit, read our partitions from the new head."""
+        facts = describe_topic(self._connection, self._topic)
         if self._subscribed:
-            self._settle(describe_topic(self._connection, self._topic), head, self._source.positions)
+            self._settle(facts, head, self._source.positions)
             self._source.assign(self._begun, {})
             return
         # Looks at the whole topic first, so that a wrong one is an error before anything is shared.
-        facts = describe_topic(self._connection, self._topic)
         self._settle(facts, head, facts.earliest)
         self._source.subscribe(self._given, self._taken_away)
         self._subscribed = True
@@ -181,19 +172,19 @@ class FollowedTopic(KafkaFeed):
 
     def _given(self, partitions: list[int]) -> dict[int, int]:
         try:
-            assert self.fresh_head is not None and self.restored is not None  # noqa: S101, PT018
-            head = self.fresh_head()
-            self.restored(head)
+            assert self._engine is not None  # noqa: S101 (the engine attaches itself before it begins)
+            head = self._engine.head()
+            self._engine.restore(head)
             self._settle(describe_topic(self._connection, self._topic), head, partitions)
-        except BaseException as error:  # noqa: BLE001 - the client swallows what its callbacks raise; poll raises it again
+        except BaseException as error:  # noqa: BLE001 - the client swallows what callbacks raise; poll raises it again
             self._failure = error
             return {}
         return self._begun
 
     def _taken_away(self, lost: bool) -> None:  # noqa: FBT001 - a callback's signature
         try:
-            if not lost and self.before_loss is not None:
-                self.before_loss()
-        except BaseException as error:  # noqa: BLE001
+            if not lost and self._engine is not None:
+                self._engine.commit()
+        except BaseException as error:  # noqa: BLE001 - as above
             self._failure = error
         self._begun, self._fences = {}, {}

@@ -53,6 +53,10 @@ class KafkaRecords(Records):
         """Offset after the last record."""
         return int(self._messages[-1].offset()) + 1
 
+    def headers(self, index: int) -> dict[str, bytes]:
+        """Headers of one record; of a repeated one the last."""
+        return dict(self._messages[index].headers() or ())
+
     def origin(self, index: int) -> Origin:
         """Topic, partition, offset, timestamp and key of one record."""
         message = self._messages[index]

@@ -12,16 +12,18 @@ import time
 from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
+from filelock import Timeout
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from datamill_infra.model.errors import UnhealthyError
+from datamill_infra.model.errors import LockedError, UnhealthyError
 from datamill_pipelines.stream.messages import MESSAGE_ID, Message, MessageRecords, MessageSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from filelock import BaseFileLock
     from paho.mqtt.reasoncodes import ReasonCode
 
     from datamill_infra.model.connections import ResolvedConnection
@@ -31,6 +33,12 @@ FOREVER = 0xFFFF_FFFF
 """Session expiry that never comes, in the protocol's own words."""
 
 CONNECT_SECONDS = 30.0
+OWNER_SECONDS = 120.0
+"""How long a bounded run waits for another one to end."""
+
+TAKEN_OVER = 0x8E
+"""Why a broker disconnects a client whose session another one uses now."""
+
 LOOK_SECONDS = 0.05
 TICK_SECONDS = 0.5
 
@@ -53,6 +61,7 @@ class MqttSource(MessageSource):
         topics: topic filters, e.g. ``["weather/+"]``.
         most: messages in hand before some are acknowledged; at most 65,535.
         patience: seconds that the broker may be gone.
+        owner: lock of the session on this machine; whoever has it uses the session.
         clock: seconds, monotonic.
     """
 
@@ -64,10 +73,11 @@ class MqttSource(MessageSource):
         *,
         most: int = 20_000,
         patience: float = 60.0,
+        owner: BaseFileLock | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection, self._client_id, self._topics = connection, client_id, list(topics)
-        self._most, self._patience, self._clock = most, patience, clock
+        self._most, self._patience, self._clock, self._owner = most, patience, clock, owner
         self._where = f"{connection.component} ({connection.text('host')}:{connection.text('port')})"
         self._lock = threading.Lock()
         self._arrived: collections.deque[paho.MQTTMessage] = collections.deque()
@@ -79,6 +89,7 @@ class MqttSource(MessageSource):
 
     def open(self) -> None:
         """Connect to the session, making it if it does not exist, and subscribe."""
+        self._own()
         client = client_for(self._connection, self._client_id, manual_ack=True)
         client.on_connect, client.on_subscribe = self._on_connect, self._on_subscribe
         client.on_disconnect, client.on_message = self._on_disconnect, self._on_message
@@ -91,12 +102,14 @@ class MqttSource(MessageSource):
                 self._connection.text("host"), int(self._connection["port"]), clean_start=False, properties=properties
             )
         except OSError as error:
+            self.close()
             raise self._unhealthy(f"cannot be reached ({error.strerror or error})") from None
         client.loop_start()
         waited = self._ready.wait(CONNECT_SECONDS)
         if self._refused or not waited:
+            refused, self._refused = self._refused, None
             self.close()
-            raise self._unhealthy(self._refused or f"did not answer within {CONNECT_SECONDS:.0f} s")
+            raise self._unhealthy(refused or f"did not answer within {CONNECT_SECONDS:.0f} s")
 
     def poll(self, seconds: float) -> list[MessageRecords]:
         """Take what has arrived."""
@@ -130,6 +143,20 @@ class MqttSource(MessageSource):
             self._client.disconnect()
             self._client.loop_stop()
             self._client = None
+        if self._owner is not None:
+            self._owner.release()
+
+    def _own(self) -> None:
+        if self._owner is None:
+            return
+        try:
+            self._owner.acquire(timeout=OWNER_SECONDS)
+        except Timeout:
+            raise LockedError(
+                f"Another sink has used the MQTT session {self._client_id!r} for {OWNER_SECONDS:.0f} s"
+                f" (lock {self._owner.lock_file}).",
+                instruction="Wait for it, or stop it if it follows for ever; it lands the same messages.",
+            ) from None
 
     def _on_connect(self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _: object) -> None:
         if code.is_failure:
@@ -145,7 +172,13 @@ class MqttSource(MessageSource):
             self._refused = f"refused the subscription to {', '.join(self._topics)}: {', '.join(failed)}"
         self._ready.set()
 
-    def _on_disconnect(self, *_: object) -> None:
+    def _on_disconnect(
+        self, client: paho.Client, _data: object, _flags: object, code: ReasonCode, _properties: object
+    ) -> None:
+        if code.value == TAKEN_OVER:
+            # Connecting again would throw the other one out, and so on without end.
+            self._refused = f"gave the session {self._client_id!r} to another client of this name"
+            client.disconnect()
         with self._lock:
             # What was not acknowledged comes again, under other packet ids.
             self._arrived.clear()
@@ -163,15 +196,28 @@ class MqttSource(MessageSource):
         )
 
 
-def ensure_session(connection: ResolvedConnection, client_id: str, topics: Sequence[str]) -> None:
+def ensure_session(
+    connection: ResolvedConnection, client_id: str, topics: Sequence[str], owner: BaseFileLock | None = None
+) -> None:
     """Make the session and its subscription, so that the broker keeps what is published from now on.
+
+    A session that is in use exists, and is left alone.
 
     Raises:
         UnhealthyError: the broker did not answer, or refused.
     """
-    source = MqttSource(connection, client_id, topics, most=1)
-    source.open()
-    source.close()
+    if owner is not None:
+        try:
+            owner.acquire(blocking=False)
+        except Timeout:
+            return
+    try:
+        source = MqttSource(connection, client_id, topics, most=1)
+        source.open()
+        source.close()
+    finally:
+        if owner is not None:
+            owner.release()
 
 
 def _message(message: paho.MQTTMessage) -> Message:

@@ -160,6 +160,7 @@ class Sink:
         self._open: tuple[contextlib.AbstractContextManager[Transaction], Transaction, Draft] | None = None
         self._taken_since: float | None = None
         self._landed = Landed()
+        feed.attach(self)
 
     def run(self) -> Landed:
         """Land what is there now, and end.
@@ -169,7 +170,7 @@ class Sink:
             UnhealthyError: the broker did not answer.
             DatasetError: the store did not.
         """
-        return self._run(threading.Event())
+        return self._run(threading.Event(), bounded=True)
 
     def follow(self, stop: threading.Event) -> Landed:
         """Land what comes, until told to stop; then commit what was taken.
@@ -179,7 +180,7 @@ class Sink:
             UnhealthyError: the broker did not answer.
             DatasetError: the store did not.
         """
-        return self._run(stop)
+        return self._run(stop, bounded=False)
 
     def commit(self) -> bool:
         """Commit what was taken.
@@ -233,7 +234,7 @@ class Sink:
         """The branch as it is."""
         return self._target.head()
 
-    def _run(self, stop: threading.Event) -> Landed:
+    def _run(self, stop: threading.Event, *, bounded: bool) -> Landed:
         started = self._clock()
         try:
             self.begin(self._target.head())
@@ -242,7 +243,7 @@ class Sink:
                 for records in self._feed.poll(LOOK_SECONDS):
                     self._taken_since = self._taken_since or self._clock()
                     self._pipeline.put(records)
-                finished = self._feed.finished()
+                finished = bounded and self._feed.finished()
                 if not (finished or self._pipeline.failed or self._is_due()):
                     continue
                 refused = 0 if self.commit() else refused + 1
