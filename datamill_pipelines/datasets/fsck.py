@@ -56,6 +56,7 @@ class Checked:
         size: bytes read.
         unreachable: objects that nothing refers to: food for ``gc``, no problem.
         commits: checked.
+        elsewhere: commits named as provenance that are not in this store, no problem either.
     """
 
     problems: dict[str, Problem] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Checked:
     size: int = 0
     unreachable: list[str] = field(default_factory=list)
     commits: int = 0
+    elsewhere: list[str] = field(default_factory=list)
 
     @property
     def is_sound(self) -> bool:
@@ -100,12 +102,13 @@ class _Check:
         )
         reach.visit_live()
         self._found.commits = len(inventory.commits)
-        for commit, why in reach.missing.items():
+        self._found.elsewhere = sorted(reach.elsewhere)
+        for key, commit in reach.missing.items():
             self._found.add(
                 MissingObjectError(
-                    f"Commit {commit[:12]}, which {why} refers to, is in no log.",
+                    f"Commit {commit[:12]}, which should be in {key}, is in no log.",
                     instruction="Repair it: datamill data fsck --from another store.",
-                    key=f"commit {commit}",
+                    key=key,
                 )
             )
         with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:

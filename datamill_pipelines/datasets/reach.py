@@ -33,7 +33,8 @@ class Reach:
         spares: where repairs keep the same, which may exist.
         records: records that hold reachable commits or nodes.
         packed_nodes: digests of tree nodes by the pack they are in.
-        missing: commits that are referred to and exist nowhere, with who refers to them.
+        missing: commits that are in no log, by the key of the record they should be in.
+        elsewhere: commits named as provenance that are not in this store (a part of another was copied).
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Reach:
         self.records: set[str] = set()
         self.packed_nodes: dict[str, list[str]] = {}
         self.missing: dict[str, str] = {}
+        self.elsewhere: set[str] = set()
         self._tree, self._inventory = tree, inventory
         self._on_file, self._on_problem = on_file, on_problem
         self._nodes: set[tuple[str, str]] = set()
@@ -63,21 +65,24 @@ class Reach:
 
     def visit(self, record: Record) -> None:
         """Visit what a record points to, and all that it was made from."""
-        waiting = [(record.head.id, f"{record.key}")] if record.head is not None else []
+        waiting: list[tuple[str, str]] = [(record.head.id, record.head.at)] if record.head is not None else []
         while waiting:
-            commit, why = waiting.pop()
+            commit, at = waiting.pop()
             if commit in self._commits:
                 continue
             self._commits.add(commit)
             found = self._inventory.commits.get(commit)
             if found is None:
-                self.missing[commit] = why
+                if at:
+                    self.missing[at] = commit
+                else:
+                    self.elsewhere.add(commit)
                 continue
             self.records.add(found.key)
             made = commit_of(found, self._tree.objects.url)
             self._visit_tree(made.root)
-            waiting += [(parent, found.key) for parent in made.parents]
-            waiting += [(source.commit, found.key) for source in made.provenance]
+            waiting += zip(made.parents, made.parents_at, strict=True)
+            waiting += [(source.commit, "") for source in made.provenance]
 
     def _visit_tree(self, root: NodeRef) -> None:
         waiting = [root]

@@ -23,6 +23,7 @@ from datamill_pipelines.datasets.trees import EMPTY, TreeReader, spare_key
 
 if TYPE_CHECKING:
     from datamill_pipelines.datasets.fsck import Checked
+    from datamill_pipelines.datasets.inventory import Inventory
     from datamill_pipelines.datasets.nodes import Item, Node
     from datamill_pipelines.datasets.store import DatasetStore
 
@@ -38,7 +39,7 @@ def repair_store(store: DatasetStore, source: DatasetStore) -> Checked:
         return found
     repair = _Repair(store, source)
     repair.copy_same_names(list(found.problems))
-    repair.rebuild_records()
+    repair.rebuild_records([key for key in found.problems if key.startswith("repos/")])
     repair.rebuild_trees()
     repair.rebuild_files()
     store.tree.forget()
@@ -78,19 +79,18 @@ class _Repair:
                 continue
             self._objects.put(key, data)
 
-    def rebuild_records(self) -> None:
+    def rebuild_records(self, keys: list[str]) -> None:
         """Write commits again whose records are gone, where it is certain which they were."""
         inventory = take_inventory(self._objects)
-        wanted = {problem.key for problem in inventory.problems}
         places: dict[str, str] = {}
         for record in inventory.commits.values():
             places.update(zip(record.content["parents_at"], record.content["commit"]["parents"], strict=True))
         for record in inventory.records():
             if record.head is not None:
                 places[record.head.at] = record.head.id
-        for key in sorted(wanted):
+        for key in sorted(keys):
             commit = places.get(key) or self._successor(key)
-            if commit in self._inventory.commits:
+            if key not in _keys(inventory) and commit in self._inventory.commits:
                 self._rebuild_record(key, commit)
 
     def _successor(self, key: str) -> str | None:
@@ -222,3 +222,8 @@ def _check_bytes(key: str, data: bytes, where: str) -> None:
 
 def _unfit(key: str, where: str) -> StoreError:
     return StoreError(f"{key} in {where} is no better.", instruction="Repair from another store.", key=key)
+
+
+def _keys(inventory: Inventory) -> set[str]:
+    """Records that are sound."""
+    return {record.key for record in inventory.records()}

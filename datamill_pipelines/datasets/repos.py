@@ -10,10 +10,13 @@ from datamill_pipelines.datasets.commits import commit_of, load_commit
 from datamill_pipelines.datasets.diff import diff_trees
 from datamill_pipelines.datasets.errors import ConflictError, DatasetError, ExistsError, NotFoundError
 from datamill_pipelines.datasets.logs import RefLog
+from datamill_pipelines.datasets.merge import merge_branch
 from datamill_pipelines.datasets.names import check_name, folder_name, name_of_folder, repo_folder
 from datamill_pipelines.datasets.refs import DEFAULT_BRANCH, Ref, parse_ref
+from datamill_pipelines.datasets.rows import RowDiff, diff_rows
 from datamill_pipelines.datasets.search import find_commit
 from datamill_pipelines.datasets.transaction import Transaction
+from datamill_pipelines.datasets.transfer import Pushed, push_branch
 from datamill_pipelines.datasets.views import CommitView
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from datamill_pipelines.datasets.commits import Commit
     from datamill_pipelines.datasets.diff import FileChange
     from datamill_pipelines.datasets.logs import Tail
+    from datamill_pipelines.datasets.records import Head
     from datamill_pipelines.datasets.store import DatasetStore
     from datamill_pipelines.datasets.trees import TreeReader
 
@@ -189,6 +193,39 @@ class Repo:
                 raise AssertionError(to)
             self._move(branch, commit, message, author)
         return commit
+
+    def merge(self, source: str, into: str = DEFAULT_BRANCH, *, message: str = "", author: str = "") -> Commit | None:
+        """Merge a branch (or tag, or commit) into a branch, three-way, file by file.
+
+        Returns:
+            The merge commit; ``None`` when there is nothing to merge.
+
+        Raises:
+            MergeConflictError: both sides changed the same files or moved the same positions; nothing was written.
+        """
+        return merge_branch(self, source, into, {"message": message, "author": author})
+
+    def push(self, target: DatasetStore, branch: str = DEFAULT_BRANCH) -> Pushed:
+        """Copy a branch to another store: its commits keep their ids, the branch there only moves forward.
+
+        Raises:
+            ConflictError: the branch there has commits that this one has not.
+        """
+        return push_branch(self, target, branch)
+
+    def pull(self, source: DatasetStore, branch: str = DEFAULT_BRANCH) -> Pushed:
+        """Copy a branch from another store."""
+        return push_branch(source.repo(self.name), self.store, branch)
+
+    def diff_rows(self, old: str, new: str, prefix: str = "") -> RowDiff:
+        """Rows of Parquet files that differ between two revisions."""
+        return diff_rows(self.tree, self.resolve(old), self.resolve(new), prefix)
+
+    def point(self, branch: str, head: Head) -> None:
+        """Let a branch, made if need be, point to a commit that is in the store."""
+        self.begin_branch(branch, self.branch_log(branch))
+        move = {"head": {"id": head.id, "at": head.at}, "message": "", "author": ""}
+        self._append_to(self.branch_log(branch), "branch", branch, "move", lambda _: move)
 
     def _move(self, branch: str, commit: Commit, message: str, author: str) -> None:
         move = {"head": {"id": commit.id, "at": commit.at}, "message": message, "author": author}

@@ -78,7 +78,7 @@ class Session:
 
 
 def oldest_session(objects: ObjectStore, now: datetime) -> tuple[datetime | None, list[str]]:
-    """The beginning of the oldest session that may still be at work (``None`` if none is), and the keys of dead ones."""
+    """When the oldest session that may be at work began (``None``: there is none), and the keys of dead ones."""
     oldest: datetime | None = None
     dead = []
     for info in objects.scan("sessions"):

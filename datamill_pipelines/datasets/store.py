@@ -30,10 +30,13 @@ from datamill_pipelines.datasets.refs import parse_ref
 from datamill_pipelines.datasets.repair import repair_store
 from datamill_pipelines.datasets.repos import Repo
 from datamill_pipelines.datasets.sessions import Session
+from datamill_pipelines.datasets.sql import query
 from datamill_pipelines.datasets.trees import TreeReader
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import pyarrow as pa
 
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_pipelines.datasets.commits import Commit
@@ -120,6 +123,10 @@ class DatasetStore:
         parsed = parse_ref(ref)
         repo = self.repo(parsed.repo)
         return repo.view(repo.resolve_ref(parsed))
+
+    def sql(self, statement: str) -> pa.Table:
+        """Run a query whose tables are commits: ``select count(*) from 'raw/flights@main'``."""
+        return query(self, statement)
 
     def gc(self, *, grace: timedelta = GRACE, dry_run: bool = False) -> Swept:
         """Delete what no branch, tag or provenance reaches any more.

@@ -224,7 +224,7 @@ class Transaction:
             container = self._pack_key(digest_of(body))
             objects[container] = body
             body, root = b"", container + root if root.startswith(":") else root
-        parents = [self._base.head] if self._base else []
+        parents = [parent.head for parent in self._parents()]
         content = self._content(edited, [parent.id for parent in parents])
         record = self._log.append(
             self._tail,
@@ -289,7 +289,15 @@ class Transaction:
         check_no_clash([*puts, *itertools.islice(below, 1)], existing)
 
     def _is_empty(self, edited: EditedTree) -> bool:
-        return not self._advances and edited.root.digest == (self._base.tree if self._base else EMPTY.digest)
+        same = edited.root.digest == (self._base.tree if self._base else EMPTY.digest)
+        return same and not self._advances and not self._is_news()
+
+    def _is_news(self) -> bool:
+        """Whether a commit is made although no file and no position changes."""
+        return False
+
+    def _parents(self) -> list[Commit]:
+        return [self._base] if self._base else []
 
     def _move_base(self) -> None:
         """Take the branch's new head as base, if that is compatible with what this transaction did and saw."""

@@ -71,6 +71,10 @@ class Uploads:
             self.lay_out()
             self.flush()
 
+    def is_full(self) -> bool:
+        """Whether what is pending should be written ahead."""
+        return sum(len(body) for body in self.pending.values() if isinstance(body, bytes)) > MEMORY
+
     def lay_out(self) -> None:
         """Decide where the staged files are kept."""
         if not self._staged:

@@ -265,7 +265,7 @@ def test_the_check_finds_a_writer_that_does_not_look_at_collections() -> None:
 
         def careless(objects: MemoryStore = objects) -> None:
             store = DatasetStore(objects)
-            store.collections.get = lambda _: NONE  # type: ignore[method-assign]
+            store.collections.get = lambda _: NONE  # type: ignore[method-assign, assignment]
             put(store.repo("raw/flights"), {"again.parq": b"dead", "t1": b"1", "t2": b"2"}, "new")
 
         sweep(InterruptedStore(objects, index, careless))
