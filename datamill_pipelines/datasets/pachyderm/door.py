@@ -128,7 +128,7 @@ class Door:
     def _translated(self, error: Any, what: str) -> Exception:  # noqa: ANN401 (grpcio ships no types)
         code, details = error.code(), str(error.details() or "").strip()
         # The rest repeats the first line from other layers of the server.
-        first = details.partition("\n")[0]
+        first = details.partition("\n")[0].rstrip(".")
         if code in UNREACHABLE:
             return StoreUnreachableError(
                 f"The Pachyderm server at {self.url} gave no answer when asked to {what}: {first}.",

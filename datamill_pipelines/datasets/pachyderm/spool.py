@@ -61,6 +61,15 @@ class Spool:
         """What has been put."""
         return set(self._bodies)
 
+    def size(self, path: str) -> int:
+        """Bytes of a file."""
+        body = self._bodies[path]
+        return len(body) if isinstance(body, bytes) else body.stat().st_size
+
+    def is_equal(self, path: str, other: BinaryIO) -> bool:
+        """Whether a file has the bytes of another one, which is read as far as they agree."""
+        return all(other.read(len(piece)) == piece for piece in _pieces(self._bodies[path])) and not other.read(1)
+
     def requests(self, deletes: Iterable[str]) -> Iterator[pfs.ModifyFileRequest]:
         """The stream that makes a file set of it.
 

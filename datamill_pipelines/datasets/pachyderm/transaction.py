@@ -22,7 +22,7 @@ from datamill_pipelines.datasets.names import check_no_clash
 from datamill_pipelines.datasets.pachyderm.annotations import NO_MESSAGE, Annotation
 from datamill_pipelines.datasets.pachyderm.door import RefusedError
 from datamill_pipelines.datasets.pachyderm.history import finished, is_open, parent_id, tree_of
-from datamill_pipelines.datasets.pachyderm.names import data_mill_path, pachyderm_path
+from datamill_pipelines.datasets.pachyderm.names import pachyderm_path
 from datamill_pipelines.datasets.pachyderm.opening import Opening, Upstream
 from datamill_pipelines.datasets.pachyderm.spool import Spool
 from datamill_pipelines.datasets.tables import canonical_table, encode_table
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from datamill_pipelines.datasets.commits import Commit
     from datamill_pipelines.datasets.pachyderm.repos import PachydermRepo
     from datamill_pipelines.datasets.pachyderm.views import PachydermView
-
-FILE_SETS = pfs.Repo(name="__filesets__", type="user", project=pfs.Project(name="default"))
-"""Under this name the server shows file sets that belong to no commit yet."""
 
 
 class PachydermTransaction:
@@ -163,14 +160,15 @@ class PachydermTransaction:
         if not puts and not deletes:
             return None
         check_no_clash(puts, here.keys() - deletes)
-        file_set, sent = self._upload(deletes)
-        if not deletes and all(path in here and here[path].digest == sent[path][1] for path in puts):
+        if not deletes and all(self._is_unchanged(path) for path in puts):
             return None
+        with self._door.asking(f"take files for {self._branch_name}"):
+            file_set = str(self._door.pfs.create_file_set(self._spool.requests(deletes)).file_set_id)
         self._compare_with(self._repo.head_view(self._message), puts | deletes)
         opening = Opening(self._door, clock=self._repo.store.clock, sleep=self._repo.store.sleep)
         opened = opening.open(self._message, self._upstream())
         try:
-            return self._fill(opened, file_set, sent, deletes)
+            return self._fill(opened, file_set, puts, deletes)
         except BaseException as error:
             landed = self._landed(opened.commit, error)
             if landed is not None:
@@ -183,18 +181,13 @@ class PachydermTransaction:
                 )
             raise
 
-    def _upload(self, deletes: set[str]) -> tuple[str, dict[str, tuple[int, str]]]:
-        """The file set, and size and digest of each of its files."""
-        with self._door.asking(f"take files for {self._branch_name}"):
-            made = self._door.pfs.create_file_set(self._spool.requests(deletes))
-            name = str(made.file_set_id)
-            root = pfs.File(commit=pfs.Commit(repo=FILE_SETS, id=name), path="/")
-            sent = {
-                data_mill_path(info.file.path): (int(info.size_bytes), str(info.hash.hex()))
-                for info in self._door.pfs.walk_file(file=root)
-                if info.file_type == pfs.FileType.FILE
-            }
-        return name, sent
+    def _is_unchanged(self, path: str) -> bool:
+        """Whether a put file is there already. Pachyderm's hashes cannot be computed here, so equal sizes are read."""
+        file = self._base.listing.get(path) if self._base else None
+        if self._base is None or file is None or file.size != self._spool.size(path):
+            return False
+        with self._base.open(path) as there:
+            return self._spool.is_equal(path, there)
 
     def _upstream(self) -> list[Upstream]:
         found = {(view.repo, view.id): view for view in self._pinned.values() if view.repo != self._repo.name}
@@ -218,14 +211,12 @@ class PachydermTransaction:
         check_no_clash(self._spool.paths(), after.keys() - self._deletes)
         self._base = head
 
-    def _fill(
-        self, opened: pfs.CommitInfo, file_set: str, sent: Mapping[str, tuple[int, str]], deletes: set[str]
-    ) -> Commit:
+    def _fill(self, opened: pfs.CommitInfo, file_set: str, puts: set[str], deletes: set[str]) -> Commit:
         if parent_id(opened) != (self._base.id if self._base else ""):
-            self._compare_with(self._repo.view_of_parent(opened), sent.keys() | deletes)
+            self._compare_with(self._repo.view_of_parent(opened), puts | deletes)
         sizes = {path: file.size for path, file in (self._base.listing if self._base else {}).items()}
         sizes = {path: size for path, size in sizes.items() if path not in deletes}
-        sizes |= {path: size for path, (size, _) in sent.items()}
+        sizes |= {path: self._spool.size(path) for path in puts}
         with self._door.asking(f"write the commit on {self._branch_name}"):
             self._door.pfs.add_file_set(commit=opened.commit, file_set_id=file_set)
             annotation = self._annotation(tree_of(self._door, opened.commit, "read the new tree"), sizes)

@@ -156,7 +156,7 @@ class Operations:
         below = [str(other.key) for other in self.state.branches.values() if branch in other.provenance]
         if below:
             raise RefusedError(
-                f"branch {branch} has {', '.join(below)} as subvenance, deletion would break those branches"
+                f'branch "{branch}" cannot be deleted because it\'s in the direct provenance of [{" ".join(below)}]'
             )
         del self.state.branches[branch]
 

@@ -35,7 +35,6 @@ from pipelines.datasets.pachyderm.standin.state import (
 from pipelines.datasets.pachyderm.standin.strictness import (
     branch_key,
     commit_key,
-    is_file_set,
     is_set,
     only,
     picked,
@@ -355,10 +354,6 @@ class StandIn:
     def _files(self, file: Any) -> tuple[dict[str, bytes], str]:
         only(file, "commit", "path")
         path = file.path if file.path == "/" else clean_path(file.path)
-        if is_file_set(file.commit):
-            if file.commit.id not in self.state.file_sets:
-                raise RefusedError(f"file set {file.commit.id} does not exist")
-            return self.state.file_sets[file.commit.id].adds, path
         commit = self._commit(file.commit)
         if commit.error:
             raise RefusedError(commit.error)

@@ -19,7 +19,6 @@ UUID_V4 = re.compile(r"^[\da-f]{12}4[\da-f]{19}$")
 PROJECT_NAME_LIMIT = 51
 GLOBBING = "*?[]{}!()@+^"
 USER, AUTO = 1, 2
-FILE_SETS = "__filesets__"
 
 
 class RefusedError(Exception):

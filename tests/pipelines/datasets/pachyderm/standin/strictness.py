@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 
 import betterproto
 from grpc import StatusCode
-from pipelines.datasets.pachyderm.standin.state import FILE_SETS, BranchKey, CommitKey, RefusedError, RepoKey
+from pipelines.datasets.pachyderm.standin.state import BranchKey, CommitKey, RefusedError, RepoKey
 
 
 def unknown(what: str) -> RefusedError:
@@ -66,12 +65,3 @@ def picked(picker: betterproto.Message) -> CommitKey:
         raise unknown(f"repos of type {name.type!r}")
     only(name.project, "name")
     return CommitKey((name.project.name, name.name), picker.id.id)
-
-
-def is_file_set(commit: betterproto.Message) -> bool:
-    return bool(commit.repo.name == FILE_SETS)
-
-
-def all_set(messages: Iterable[betterproto.Message], *known: str) -> None:
-    for message in messages:
-        only(message, *known)
