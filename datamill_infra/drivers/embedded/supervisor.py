@@ -251,7 +251,6 @@ class Supervisor:
                     != STILL_RUNNING
                 ):
                     break
-            server.supervisor.reloadConfig()
 
     def processes(self) -> list[ProcessState]:
         """How every program is; empty when supervisord does not run."""

@@ -268,6 +268,7 @@ def test_cancelling_ends_the_wait_and_leaves_the_server_running(bench: Bench) ->
     with writer_lock(rollout.deployment, "a test"):
         outcome = rollout.up(["echo"], on_event=watch)["echo"]
     assert (outcome.status, outcome.error.exit_code) == ("failed", 130)
+    assert bench.rollout.plan()["echo"].state == ReleaseState.IN_SYNC
     assert bench.statuses()["echo"] == "unchanged"
 
 

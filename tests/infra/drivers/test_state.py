@@ -9,6 +9,7 @@ import resource
 import socket
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,17 @@ def test_nothing_is_started_when_state_cannot_be_written(bench: Bench) -> None:
     assert "Free space on" in caught.value.instruction
     assert bench.driver.supervisor.pid() is None
     assert [path for path in (bench.home / "state").iterdir() if path.name != "writer.lock"] == []
+
+
+def test_a_reader_sees_the_old_content_or_the_new_and_never_a_part(tmp_path: Path) -> None:
+    contents = ["a" * 500_000, "b" * 500_000]
+    file = tmp_path / "file"
+    write_private(file, contents[0])
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [write_private(file, contents[n % 2]) for n in range(60)])
+        while not writing.done():
+            assert file.read_text(encoding="utf-8") in contents
+        writing.result()
 
 
 @pytest.mark.parametrize(
