@@ -59,6 +59,10 @@ BROKER = """\
       <address-setting match="#">
         <!-- The default drops a message at its tenth delivery: a consumer killed ten times would lose it. -->
         <max-delivery-attempts>-1</max-delivery-attempts>
+        <!-- AMQP names a queue unless it asks for a topic. By default it would name a topic, and what is sent while
+             nobody listens would be accepted and dropped. MQTT asks for topics itself. -->
+        <default-address-routing-type>ANYCAST</default-address-routing-type>
+        <default-queue-routing-type>ANYCAST</default-queue-routing-type>
         <address-full-policy>PAGE</address-full-policy>
       </address-setting>
     </address-settings>
