@@ -43,7 +43,7 @@ def view_metadata(view: CommitView, prefix: str = "") -> dict[str, dg.MetadataVa
     """The same, with rows, column schema and address of the files below ``prefix``."""
     files = list(view.files(prefix))
     metadata = commit_metadata(view.commit) | {
-        "dagster/uri": dg.MetadataValue.text(f"{view.objects.url}#{view.repo}@{view.id}"),
+        "dagster/uri": dg.MetadataValue.text(f"{view.url}#{view.repo}@{view.id}"),
     }
     tables = [file for file in files if file.schema is not None]
     if tables:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 (dataclass field, inspected at run time by users)
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +52,9 @@ class ObjectStore(ABC):
     """
 
     url: str
+
+    is_trusted: ClassVar[bool] = False
+    """Whether conditional writes are known to decide races, so that nobody has to try it out."""
 
     @abstractmethod
     def get(self, key: str) -> bytes:

@@ -28,7 +28,7 @@ def probe_store(objects: ObjectStore) -> None:
     Raises:
         UnsafeStoreError: not exactly one of the concurrent writes won, or the content is not the winner's.
     """
-    if objects.url in _safe:
+    if objects.is_trusted or objects.url in _safe:
         return
     keys = [f"probe/{new_nonce()}" for _ in range(ROUNDS)]
     try:

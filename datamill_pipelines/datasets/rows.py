@@ -34,11 +34,16 @@ class RowDiff:
 
 def diff_rows(tree: TreeReader, old: Commit, new: Commit, prefix: str = "") -> RowDiff:
     """Rows of the Parquet files below ``prefix`` that differ. A row that moved from file to file does not."""
-    import duckdb  # noqa: PLC0415 (a tenth of a second that few need)
-
     changes = [change for change in diff_trees(tree, old.root, new.root) if change.path.startswith(prefix)]
     before = _table(tree, [c.old for c in changes if c.old is not None and c.old.rows is not None])
     after = _table(tree, [c.new for c in changes if c.new is not None and c.new.rows is not None])
+    return compare_rows(before, after)
+
+
+def compare_rows(before: pa.Table, after: pa.Table) -> RowDiff:
+    """Rows that only one of two tables has. Columns that only one has are null in the other."""
+    import duckdb  # noqa: PLC0415 (a tenth of a second that few need)
+
     schema = pa.unify_schemas([before.schema, after.schema], promote_options="permissive")
     before, after = _as(before, schema), _as(after, schema)
     if not schema.names:

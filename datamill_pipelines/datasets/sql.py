@@ -12,14 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datamill_pipelines.datasets.blobs import BlobReader, check_file, place_of
-from datamill_pipelines.datasets.errors import DatasetError, NotFoundError
+from datamill_pipelines.datasets.errors import DatasetError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from datamill_pipelines.datasets.store import DatasetStore
-    from datamill_pipelines.datasets.views import CommitView
 
 _TABLE = re.compile(
     r"(?P<word>\b(?:from|join)\s+)'(?P<repo>[A-Za-z0-9][\w./-]*)@(?P<revision>[^'@/]+)(?P<folder>/[^']*)?'",
@@ -49,7 +47,7 @@ def query(store: DatasetStore, sql: str) -> pa.Table:
             name = f"{ref}{match['folder'] or ''}"
             if name not in tables:
                 tables[name] = f"commit_{len(tables)}"
-                files[name] = _paths(store.commit_view(ref), (match["folder"] or "/")[1:], Path(scratch))
+                files[name] = store.commit_view(ref).parquet_paths((match["folder"] or "/")[1:], Path(scratch))
                 connection.from_parquet(files[name], union_by_name=True).create_view(tables[name])
             return f"{match['word']}{tables[name]}"
 
@@ -67,25 +65,3 @@ def query(store: DatasetStore, sql: str) -> pa.Table:
         if table is None:
             raise DatasetError("The statement returns no rows.", instruction="Write a query that begins with select.")
         return table
-
-
-def _paths(view: CommitView, folder: str, scratch: Path) -> list[str]:
-    """Files that DuckDB can read, checked."""
-    entries = [entry for entry in view.entries(folder) if entry.rows is not None]
-    if not entries:
-        raise NotFoundError(
-            f"{view.repo}@{view.commit.short_id} has no Parquet file below {folder!r}.",
-            instruction=f"List its files: datamill data ls {view.repo}@{view.commit.short_id}",
-        )
-    blobs, paths = BlobReader(view.objects), []
-    for entry in entries:
-        key, _ = place_of(entry)
-        path = view.objects.local_path(key)
-        if path is not None and path.exists():
-            check_file(path, entry, key, view.objects.url)
-        else:
-            path = scratch / f"{entry.digest}.parquet"
-            if not path.exists():
-                blobs.download(entry, path)
-        paths.append(str(path))
-    return paths

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datamill_pipelines.datasets.blobs import BlobReader, place_of
+from datamill_pipelines.datasets.contract import Promise, UnsupportedError
 from datamill_pipelines.datasets.diff import diff_trees
 from datamill_pipelines.datasets.errors import ConflictError, DamagedObjectError
 from datamill_pipelines.datasets.framing import digest_of, new_nonce
@@ -53,10 +54,18 @@ def push_branch(source: Repo, target: DatasetStore, branch: str) -> Pushed:
     """Copy a branch to another store; its repo is made there if need be.
 
     Raises:
+        UnsupportedError: one of the stores cannot keep the ids of commits.
         NotFoundError: the branch has no commit.
         ConflictError: the branch there has commits that this one does not have.
         DamagedObjectError: something here is not what was committed; it does not spread.
     """
+    for store in (source.store, target):
+        if Promise.TRANSFER not in store.promises:
+            raise UnsupportedError(
+                f"Commits cannot be copied to or from {store.url}: it gives every commit an id of its own, so history"
+                " would not be the same there.",
+                instruction="Copy files: `datamill data checkout` from one store, `datamill data put` into the other.",
+            )
     head = source.resolve(branch)
     repo = target.create_repo(source.name, source.description, exist_ok=True)
     there = repo.commit_at(repo.branch_log(branch).tail())

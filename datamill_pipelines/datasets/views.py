@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import pyarrow as pa
 
-from datamill_pipelines.datasets.blobs import BlobReader
+from datamill_pipelines.datasets.blobs import BlobReader, check_file, place_of
 from datamill_pipelines.datasets.errors import NotFoundError
 from datamill_pipelines.datasets.framing import digest_of
 from datamill_pipelines.datasets.names import is_reserved
@@ -15,6 +15,7 @@ from datamill_pipelines.datasets.tables import read_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from datamill_pipelines.datasets.commits import Commit, Provenance
     from datamill_pipelines.datasets.nodes import FileEntry, Schema
@@ -88,6 +89,11 @@ class CommitView:
     def tree_digest(self) -> str:
         """Equal for equal files, in any store. Dagster's data version of the whole dataset."""
         return self.commit.tree
+
+    @property
+    def url(self) -> str:
+        """The store's address, without secrets."""
+        return self.objects.url
 
     @property
     def provenance(self) -> tuple[Provenance, ...]:
@@ -169,6 +175,31 @@ class CommitView:
             tables.append(read_parquet(data, present if columns else None))
         table = pa.concat_tables(tables, promote_options="default")
         return table.select(list(columns)) if columns else table
+
+    def parquet_paths(self, prefix: str, scratch: Path) -> list[str]:
+        """Local files with the tables below ``prefix``, checked; those that are not on this machine go to ``scratch``.
+
+        Raises:
+            NotFoundError: there is no Parquet file.
+        """
+        entries = [entry for entry in self.entries(prefix) if entry.rows is not None]
+        if not entries:
+            raise NotFoundError(
+                f"{self.repo}@{self.commit.short_id} has no Parquet file below {prefix!r}.",
+                instruction=f"List its files: datamill data ls {self.repo}@{self.commit.short_id}",
+            )
+        paths = []
+        for entry in entries:
+            key, _ = place_of(entry)
+            path = self.objects.local_path(key)
+            if path is not None and path.exists():
+                check_file(path, entry, key, self.objects.url)
+            else:
+                path = scratch / f"{entry.digest}.parquet"
+                if not path.exists():
+                    self._blobs.download(entry, path)
+            paths.append(str(path))
+        return paths
 
     def uris(self, prefix: str = "", scheme: str | None = None) -> list[str]:
         """Addresses of the files' bytes for an engine, in path order: paths, or ``s3a://`` (``scheme`` for others).

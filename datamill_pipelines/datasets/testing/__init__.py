@@ -6,7 +6,7 @@ All pass the contract tests that the real stores pass.
 from __future__ import annotations
 
 from datamill_pipelines.datasets.testing.memory import MemoryStore
-from datamill_pipelines.datasets.testing.power import PowerCutFiles
+from datamill_pipelines.datasets.testing.power import PowerCutFiles, UnsyncedFiles
 from datamill_pipelines.datasets.testing.wrappers import (
     Crash,
     CrashingStore,
@@ -24,5 +24,6 @@ __all__ = [
     "MemoryStore",
     "PowerCutFiles",
     "RecordingStore",
+    "UnsyncedFiles",
     "WrappedStore",
 ]

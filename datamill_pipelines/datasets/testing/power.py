@@ -30,8 +30,18 @@ class _Folder:
     names: dict[str, _Inode | _Folder] = field(default_factory=dict)
 
 
+class UnsyncedFiles(Files):
+    """Syncs nothing: for directories that no power cut will matter to."""
+
+    def sync(self, descriptor: int) -> None:
+        """Nothing."""
+
+    def sync_folder(self, path: str) -> None:
+        """Nothing."""
+
+
 class PowerCutFiles(Files):
-    """Does every call, and can afterwards tell what a power cut would have left at that moment.
+    """Does every call but the syncs, and can afterwards tell what a power cut would have left at that moment.
 
     Args:
         root: the directory; everything in it now is durable.
@@ -62,15 +72,14 @@ class PowerCutFiles(Files):
 
     def sync(self, descriptor: int) -> None:
         """Make the bytes durable."""
-        super().sync(descriptor)
         inode = self._open[descriptor]
         inode.durable = inode.written
         self._did()
 
     def close(self, descriptor: int) -> None:
         """Close."""
-        super().close(descriptor)
         del self._open[descriptor]
+        super().close(descriptor)
 
     def rename(self, old: str, new: str) -> None:
         """Rename."""
@@ -101,7 +110,6 @@ class PowerCutFiles(Files):
 
     def sync_folder(self, path: str) -> None:
         """Make the names durable."""
-        super().sync_folder(path)
         if path == self.root or path.startswith(self.root + "/"):
             folder = self._folder(path)
             folder.durable = dict(folder.names)
