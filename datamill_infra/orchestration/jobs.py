@@ -9,7 +9,7 @@ import dagster as dg
 from datamill_infra.model.errors import ConfigurationError
 from datamill_infra.model.flavours import resolve_flavour
 from datamill_infra.orchestration.facts import asset_key
-from datamill_infra.orchestration.teardown import teardown_job
+from datamill_infra.orchestration.teardown import teardown_job, teardown_op
 
 if TYPE_CHECKING:
     from dagster import UnresolvedAssetJobDefinition
@@ -33,6 +33,7 @@ def teardown_job_name(flavour: str) -> str:
 def infra_jobs(deployment: Deployment) -> list[UnresolvedAssetJobDefinition | dg.JobDefinition]:
     """A pair of jobs for the deployment's flavour, and for every other flavour that is part of it."""
     jobs: list[UnresolvedAssetJobDefinition | dg.JobDefinition] = []
+    op = teardown_op(deployment)
     for flavour, components in _flavours(deployment).items():
         keys = [asset_key(name) for name in components or deployment.resolution.sequence()]
         deploy = dg.define_asset_job(
@@ -42,7 +43,7 @@ def infra_jobs(deployment: Deployment) -> list[UnresolvedAssetJobDefinition | dg
             executor_def=dg.in_process_executor,
             tags={WRITER_TAG: "deploy"},
         )
-        jobs += [deploy, teardown_job(deployment, teardown_job_name(flavour), components)]
+        jobs += [deploy, teardown_job(op, teardown_job_name(flavour), components or [])]
     return jobs
 
 

@@ -16,6 +16,8 @@ from datamill_infra.orchestration import facts
 from datamill_infra.orchestration.driving import Driving
 from datamill_infra.orchestration.failures import failure_of, failure_of_outcomes
 
+OP = "teardown"
+
 
 class TeardownConfig(dg.Config):
     """What is to go.
@@ -29,22 +31,16 @@ class TeardownConfig(dg.Config):
     delete_data: bool = False
 
 
-def teardown_job(deployment: Deployment, name: str, components: list[str] | None) -> dg.JobDefinition:
-    """The job that stops components.
+def teardown_op(deployment: Deployment) -> dg.OpDefinition:
+    """The op that all teardown jobs of a deployment share."""
 
-    Args:
-        deployment: whose.
-        name: of the job.
-        components: what the job is about; ``None`` for the whole deployment, leftovers included.
-    """
-
-    @dg.op(name="teardown")
+    @dg.op(name=OP)
     def teardown(context: dg.OpExecutionContext, config: TeardownConfig) -> None:
         """Stop components, those that depend on others first."""
         rollout = Rollout(deployment)
-        names = config.components or components
         driving = Driving(
-            rollout, lambda on_event: rollout.down(names, delete_data=config.delete_data, on_event=on_event)
+            rollout,
+            lambda on_event: rollout.down(config.components or None, delete_data=config.delete_data, on_event=on_event),
         )
         try:
             with writer_lock(deployment, f"{context.job_name} (run {context.run.run_id[:8]})"):
@@ -57,13 +53,26 @@ def teardown_job(deployment: Deployment, name: str, components: list[str] | None
         if failure := failure_of_outcomes(driving.outcomes):
             raise failure
 
+    return teardown
+
+
+def teardown_job(op: dg.OpDefinition, name: str, components: list[str]) -> dg.JobDefinition:
+    """A job that stops components.
+
+    Args:
+        op: see :func:`teardown_op`.
+        name: of the job.
+        components: what the job is about by default; the whole deployment, leftovers included, when empty.
+    """
+
     @dg.job(
         name=name,
         description="Stops the components in reverse order; data stays unless the configuration says otherwise.",
         executor_def=dg.in_process_executor,
+        config=dg.RunConfig(ops={OP: TeardownConfig(components=components)}),
     )
     def taking_down() -> None:
-        teardown()
+        op()
 
     return taking_down
 

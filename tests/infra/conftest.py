@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from datamill_infra.cli.project import link_dagster_yaml
 from datamill_infra.drivers.lock import writer_lock
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
@@ -74,7 +75,7 @@ def _marsh(home: Path) -> Iterator[Path]:
         "title: Puddle\nsummary: One server.\ncomponents: [pond]\n", encoding="utf-8"
     )
     (home / "deployment.yaml").write_text("flavour: marsh\n", encoding="utf-8")
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    link_dagster_yaml(home)
     try:
         yield home
     finally:

@@ -91,6 +91,11 @@ def test_every_flavour_that_the_deployment_contains_has_its_pair_of_jobs(home: P
     assert {"deploy_marsh", "teardown_marsh", "deploy_puddle", "teardown_puddle"} <= names
 
 
+def test_the_location_loads_as_the_code_server_loads_it(home: Path) -> None:
+    repository = build_definitions(home).get_repository_def()
+    assert {"deploy_marsh", "teardown_puddle"} <= set(repository.job_names)
+
+
 def test_a_part_of_the_deployment_can_be_deployed(home: Path, instance: dg.DagsterInstance) -> None:
     result = run(home, instance, "deploy_puddle")
     assert result.success
