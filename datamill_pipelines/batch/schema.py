@@ -1,7 +1,7 @@
 """The columns of ``features/flight_delay``: type, meaning, range.
 
-One table per month, one row per scheduled flight, cancelled and diverted ones included (their label is null). This module
-knows the table; where its values come from is in :mod:`~datamill_pipelines.batch.knowledge`.
+One table per month, one row per scheduled flight, cancelled and diverted ones included (their label is null).
+This module knows the table; where its values come from is in :mod:`~datamill_pipelines.batch.knowledge`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["string", "int64", "double", "bool", "timestamp[us, tz=UTC]"]
 Role = Literal["identity", "category", "number", "label"]
+
+REPO = "features/flight_delay"
+"""The dataset."""
 
 OUTCOMES = ("arrived", "cancelled", "diverted")
 """What became of a flight: it reached its destination, never left, or left and never reached it."""
@@ -57,10 +60,8 @@ def _recent(name: str, keys: tuple[str, ...]) -> list[Column]:
     seen = f"flights of the same {', '.join(keys)} scheduled in the {RECENT_HOURS} full hours before the question"
     return [
         Column(f"{name}_recent_flights", "int64", "number", f"Number of {seen}", 0),
-        Column(f"{name}_recent_late_rate", "double", "number", f"Share of them seen to be late", 0, 1, nullable=True),
-        Column(
-            f"{name}_recent_delay", "double", "number", "Their mean delay seen so far, minutes", -180, nullable=True
-        ),
+        Column(f"{name}_recent_late_rate", "double", "number", "Share of them seen to be late", 0, 1, nullable=True),
+        Column(f"{name}_recent_delay", "double", "number", "Their mean delay so far, minutes", -180, nullable=True),
     ]
 
 
@@ -74,9 +75,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("dest", "string", "category", "Airport of destination, FAA code"),
     Column("day_of_week", "int64", "number", "Local day of the week, Monday is 1", 1, 7),
     Column("departure_minute", "int64", "number", "Scheduled departure, local minute of the day", 0, 1439),
-    Column(
-        "arrival_minute", "int64", "number", "Scheduled arrival, local minute of the day at the destination", 0, 1439
-    ),
+    Column("arrival_minute", "int64", "number", "Scheduled arrival, minute of the day at the destination", 0, 1439),
     Column("distance", "int64", "number", "Miles between the airports", 1, 10_000),
     Column("dest_lat", "double", "number", "Latitude of the destination, degrees", -90, 90, nullable=True),
     Column("dest_lon", "double", "number", "Longitude of the destination, degrees", -180, 180, nullable=True),
@@ -91,9 +90,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("precip", "double", "number", "Precipitation, inches", 0, 20, nullable=True),
     Column("pressure", "double", "number", "Sea level pressure, millibars", 900, 1100, nullable=True),
     Column("visib", "double", "number", "Visibility, miles", 0, 20, nullable=True),
-    Column(
-        "weather_age", "int64", "number", "Hours from the end of the observation's hour to the question's", 0, 6, True
-    ),
+    Column("weather_age", "int64", "number", "Full hours since the observation was known", 0, 6, True),
     *(column for name, keys in HISTORY_KEYS.items() for column in _history(name, keys)),
     *(column for name, keys in RECENT_KEYS.items() for column in _recent(name, keys)),
     Column("outcome", "string", "label", "arrived, cancelled (never left) or diverted (left, no arrival there)"),
@@ -120,3 +117,8 @@ def arrow_schema() -> pa.Schema:
         "timestamp[us, tz=UTC]": pa.timestamp("us", tz="UTC"),
     }
     return pa.schema([pa.field(column.name, types[column.kind]) for column in COLUMNS])
+
+
+def file_of(month: str) -> str:
+    """Where a month's table is in the dataset."""
+    return f"{month}/part-0.parquet"
