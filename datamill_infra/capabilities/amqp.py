@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 UNAUTHORIZED = "amqp:unauthorized-access"
 MESSAGE_SECONDS = 10
+OPENING = "opening a receiver"
+NEEDS_ADDRESS = (
+    "A broker without dynamic nodes needs `probe_address`: create a queue for the probe there and name it in"
+    " deployment.yaml."
+)
 
 
 def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
@@ -38,13 +43,11 @@ def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
     try:
         node = _round_trip(connection, attempt, f"amqp://{host}:{port}")
     except proton.Timeout:
-        raise attempt.failed("it accepts connections but does not answer") from None
+        # RabbitMQ 3 is silent about an address that it does not like.
+        hint = NEEDS_ADDRESS if attempt.state == OPENING else None
+        raise attempt.failed("it accepts connections but does not answer", instruction=hint) from None
     except proton.utils.LinkDetached as error:
-        raise attempt.failed(
-            f"it closed the link ({error})",
-            instruction="A broker without dynamic nodes needs `probe_address`: create a queue for the probe there and"
-            " name it in deployment.yaml.",
-        ) from None
+        raise attempt.failed(f"it closed the link ({error})", instruction=NEEDS_ADDRESS) from None
     except proton.ProtonException as error:
         if UNAUTHORIZED in str(error):
             raise attempt.refused(UNAUTHORIZED) from None
@@ -81,7 +84,7 @@ def _round_trip(connection: ResolvedConnection, attempt: Attempt, url: str) -> s
     content = secrets.token_bytes(16)
     blocking = proton.utils.BlockingConnection(url, timeout=attempt.left("logging in"), **credentials(connection))
     try:
-        blocking.timeout = attempt.left("opening a receiver")
+        blocking.timeout = attempt.left(OPENING)
         if named:
             receiver = blocking.create_receiver(str(named), credit=1)
         else:
