@@ -191,7 +191,9 @@ class Transaction:
         if self._collection.keys:
             self._look_again()
         for attempt in range(ATTEMPTS):
-            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, self._changes())
+            changes = self._changes()
+            self._check_no_clash(changes)
+            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, changes)
             if self._is_empty(edited):
                 return None
             commit = self._append(edited)
@@ -207,8 +209,12 @@ class Transaction:
     def _begin_branch(self) -> None:
         """Make the branch first: a collection that begins now finds it, and fences it."""
         self._tail = self._repo.begin_branch(self.branch, self._log)
-        self._base = self._repo.commit_at(self._tail)
-        check_advances(self._branch_name, self._base.positions if self._base else {}, self._advances)
+        head = self._repo.commit_at(self._tail)
+        check_advances(self._branch_name, head.positions if head else {}, self._advances)
+        if self._base is None:
+            # Another writer may have made the branch meanwhile, and committed the same files.
+            self._check_others(head)
+        self._base = head
         if self._tail.gc != self._collection.number:
             self._look_again()
 
@@ -309,6 +315,13 @@ class Transaction:
             )
         head = self._repo.commit_at(tail)
         check_advances(self._branch_name, head.positions if head else {}, self._advances)
+        self._check_others(head)
+        self._tail, self._base = tail, head
+        if tail.gc != self._collection.number:
+            self._look_again()
+
+    def _check_others(self, head: Commit | None) -> None:
+        """Refuse to land on a head in which others changed what this transaction did or saw."""
         theirs = changed_paths(self._repo.tree, self._base.root if self._base else EMPTY, head.root if head else EMPTY)
         prefixes = tuple(self._deleted_prefixes | self._read_from_head)
         clash = sorted(path for path in theirs if path in self._uploads.entries or path.startswith(prefixes))
@@ -319,6 +332,3 @@ class Transaction:
                 instruction="Run it again: it will see the other writer's files.",
                 paths=clash,
             )
-        self._tail, self._base = tail, head
-        if tail.gc != self._collection.number:
-            self._look_again()

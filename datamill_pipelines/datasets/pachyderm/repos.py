@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NoReturn
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+import orjson
+import pyarrow as pa
+from pachyderm_sdk.api import metadata as annotating
 from pachyderm_sdk.api import pfs
 
 from datamill_pipelines.datasets.contract import UnsupportedError
@@ -16,6 +20,9 @@ from datamill_pipelines.datasets.pachyderm.opening import Opening
 from datamill_pipelines.datasets.pachyderm.transaction import PachydermTransaction
 from datamill_pipelines.datasets.pachyderm.views import PachydermView
 from datamill_pipelines.datasets.refs import DEFAULT_BRANCH, SHORTEST_ID, Ref, looks_like_id, parse_ref
+from datamill_pipelines.datasets.rows import RowDiff, compare_rows
+from datamill_pipelines.datasets.tables import read_parquet
+from datamill_pipelines.datasets.transfer import Pushed, push_branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +30,11 @@ if TYPE_CHECKING:
 
     from datamill_pipelines.datasets.commits import Commit
     from datamill_pipelines.datasets.pachyderm.store import PachydermStore
+    from datamill_pipelines.datasets.repos import Repo
+    from datamill_pipelines.datasets.store import DatasetStore
+
+ROLLBACK_KEY = "datamill-rollback"
+"""The key in a branch's metadata that says who moved it last, where to, when and why."""
 
 
 class PachydermRepo:
@@ -126,6 +138,15 @@ class PachydermRepo:
                 changes.append(FileChange("changed", path, first, second))
         return changes
 
+    def diff_rows(self, old: str, new: str, prefix: str = "") -> RowDiff:
+        """Rows of Parquet files that differ between two revisions."""
+        changes = [change for change in self.diff(old, new) if change.path.startswith(prefix)]
+        before, after = self.commit_view(old), self.commit_view(new)
+        return compare_rows(
+            _rows(before, [change.path for change in changes if change.old is not None]),
+            _rows(after, [change.path for change in changes if change.new is not None]),
+        )
+
     def checkout(self, revision: str, target: Path, prefix: str = "") -> int:
         """Write a commit's files below the directory ``target``; how many.
 
@@ -188,16 +209,11 @@ class PachydermRepo:
     def rollback(self, branch: str, to: str, *, message: str = "", author: str = "") -> Commit:
         """Let a branch point to an earlier (or any other) commit of the repo.
 
-        Pachyderm keeps no record of it: ``message`` and ``author`` have no place, and are not accepted.
+        Pachyderm keeps no record of it. Who did it last, and why, is put into the branch's metadata.
 
         Returns:
             The commit the branch points to now.
         """
-        if message or author:
-            raise UnsupportedError(
-                "Pachyderm does not record who moved a branch, or why.",
-                instruction="Roll back without a message and an author.",
-            )
         target = branch_message(self._message, branch)
         view = self.commit_view(to)
         if Opening(self.store.door).head(target, f"{self.name}@{branch}") is None:
@@ -207,6 +223,9 @@ class PachydermRepo:
             )
         with self.store.door.asking(f"move the branch {self.name}@{branch}"):
             self.store.door.pfs.create_branch(branch=target, head=view.message)
+            said = {"to": view.id, "message": message, "author": author, "at": datetime.now(UTC).isoformat()}
+            note = annotating.EditEditKey(key=ROLLBACK_KEY, value=orjson.dumps(said).decode())
+            self.store.door.metadata.edit_metadata(edits=[annotating.Edit(branch=target.as_picker(), edit_key=note)])
         return view.commit
 
     # What Pachyderm cannot do
@@ -238,14 +257,31 @@ class PachydermRepo:
             instruction=f"See what there is: datamill data branch {self.name}",
         )
 
-    def merge(self, *_: object, **__: object) -> NoReturn:
+    def push(self, target: DatasetStore, branch: str = DEFAULT_BRANCH) -> Pushed:
         """Not with Pachyderm.
 
         Raises:
             UnsupportedError: always.
         """
+        return push_branch(cast("Repo", self), target, branch)
+
+    def pull(self, source: DatasetStore, branch: str = DEFAULT_BRANCH) -> Pushed:
+        """Not with Pachyderm.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        return push_branch(source.repo(self.name), cast("DatasetStore", self.store), branch)
+
+    def merge(self, source: str, into: str = DEFAULT_BRANCH, *, message: str = "", author: str = "") -> NoReturn:
+        """Not with Pachyderm.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        del message, author
         raise UnsupportedError(
-            f"Pachyderm does not merge branches ({self.name}): a commit has one parent.",
+            f"Pachyderm does not merge branches ({self.name}, {source} into {into}): a commit has one parent.",
             instruction="Commit the files you want on the branch that shall have them:"
             " `with repo.commit(branch) as txn: txn.copy(path, view)`.",
         )
@@ -329,3 +365,8 @@ class PachydermRepo:
                 instruction=f"See what there is: datamill data log {self.name}",
             )
         return found[0]
+
+
+def _rows(view: PachydermView, paths: list[str]) -> pa.Table:
+    tables = [read_parquet(view.read_bytes(path)) for path in paths if view.file(path).is_table]
+    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})

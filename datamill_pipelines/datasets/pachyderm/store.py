@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, cast
 
 from datamill_pipelines.datasets.contract import Promise, UnsupportedError
 from datamill_pipelines.datasets.errors import ExistsError, NotFoundError, UnknownRepoError
+from datamill_pipelines.datasets.fsck import Checked, Problem
 from datamill_pipelines.datasets.pachyderm.history import Commits
 from datamill_pipelines.datasets.pachyderm.names import DEFAULT_PROJECT, repo_message, repo_name
 from datamill_pipelines.datasets.pachyderm.repos import PachydermRepo
 from datamill_pipelines.datasets.refs import parse_ref
+from datamill_pipelines.datasets.sql import query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    import pyarrow as pa
     from pachyderm_sdk.api import pfs
 
     from datamill_pipelines.datasets.pachyderm.door import Door
     from datamill_pipelines.datasets.pachyderm.views import PachydermView
+    from datamill_pipelines.datasets.store import DatasetStore
 
 
 class PachydermStore:
@@ -103,10 +107,29 @@ class PachydermStore:
         parsed = parse_ref(ref)
         return self.repo(parsed.repo).view_of_ref(parsed)
 
-    def fsck(self) -> list[str]:
-        """What Pachyderm's own check finds: faults in the graph of branches and commits, one sentence each."""
+    def sql(self, statement: str) -> pa.Table:
+        """Run a query whose tables are commits: ``select count(*) from 'raw/flights@main'``."""
+        return query(cast("DatasetStore", self), statement)
+
+    def fsck(self, *, repair_from: object = None) -> Checked:
+        """What Pachyderm's own check finds: faults in the graph of branches and commits.
+
+        The files' bytes are not read: the server checks the digest of every piece it reads, whenever it reads it.
+
+        Raises:
+            UnsupportedError: it shall be repaired from another store.
+        """
+        if repair_from is not None:
+            raise UnsupportedError(
+                "Pachyderm keeps files in pieces of its own, so it cannot be repaired from another store.",
+                instruction="Repair it with `pachctl fsck --fix`, or restore a backup of its database and bucket.",
+            )
+        found = Checked()
         with self.door.asking("check itself"):
-            return [str(answer.error) for answer in self.door.pfs.fsck() if answer.error]
+            faults = [str(answer.error) for answer in self.door.pfs.fsck() if answer.error]
+        for number, fault in enumerate(faults, start=1):
+            found.problems[f"fault {number}"] = Problem(f"fault {number}", "damaged", fault)
+        return found
 
     def gc(self, *_: object, **__: object) -> NoReturn:
         """Not with Pachyderm.
@@ -118,22 +141,6 @@ class PachydermStore:
             "Pachyderm collects what no commit refers to by itself; it has no command for it.",
             instruction="Free space by deleting commits that are not needed: pachctl squash commit REPO@COMMIT",
         )
-
-    def push(self, *_: object, **__: object) -> NoReturn:
-        """Not with Pachyderm.
-
-        Raises:
-            UnsupportedError: always.
-        """
-        raise self._no_transfer()
-
-    def pull(self, *_: object, **__: object) -> NoReturn:
-        """Not with Pachyderm.
-
-        Raises:
-            UnsupportedError: always.
-        """
-        raise self._no_transfer()
 
     def close(self) -> None:
         """End the connection."""
@@ -148,13 +155,6 @@ class PachydermStore:
     ) -> None:
         """Close."""
         self.close()
-
-    def _no_transfer(self) -> UnsupportedError:
-        return UnsupportedError(
-            "Commits cannot be pushed to Pachyderm or pulled from it: it gives every commit an id of its own, so"
-            " history would not be the same there.",
-            instruction="Copy files: `datamill data checkout` from one store, `datamill data put` into the other.",
-        )
 
     def _make_project(self, project: pfs.Project) -> None:
         try:

@@ -133,6 +133,11 @@ class PachydermView:
         return self.commit.tree
 
     @property
+    def url(self) -> str:
+        """The server's address, without secrets."""
+        return self._door.url
+
+    @property
     def provenance(self) -> tuple[Provenance, ...]:
         """What was read to make the commit."""
         return self.commit.provenance
@@ -209,20 +214,37 @@ class PachydermView:
         Raises:
             NotFoundError: there is no Parquet file.
         """
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            tables = list(pool.map(lambda file: self._table_of(file, columns), self._tables(prefix)))
+        table = pa.concat_tables(tables, promote_options="default")
+        return table.select(list(columns)) if columns else table
+
+    def _tables(self, prefix: str) -> list[PachydermFile]:
         files = [file for file in self.files(prefix) if file.is_table]
         if not files:
             raise NotFoundError(
                 f"{self.repo}@{self.commit.short_id} has no Parquet file below {prefix!r}.",
                 instruction=f"List its files: datamill data ls {self.repo}@{self.commit.short_id}",
             )
-        with ThreadPoolExecutor(PARALLEL_READS) as pool:
-            tables = list(pool.map(lambda file: self._table_of(file, columns), files))
-        table = pa.concat_tables(tables, promote_options="default")
-        return table.select(list(columns)) if columns else table
+        return files
 
     def _table_of(self, file: PachydermFile, columns: Sequence[str] | None) -> pa.Table:
         table = read_parquet(self.read_bytes(file.path))
         return table.select([name for name in columns if name in table.column_names]) if columns else table
+
+    def parquet_paths(self, prefix: str, scratch: Path) -> list[str]:
+        """The tables below ``prefix``, written to files in ``scratch``.
+
+        Raises:
+            NotFoundError: there is no Parquet file.
+        """
+        paths = []
+        for file in self._tables(prefix):
+            path = scratch / f"{file.digest}.parquet"
+            if not path.exists():
+                self.download(file.path, path)
+            paths.append(str(path))
+        return paths
 
     def uris(self, prefix: str = "", scheme: str | None = None) -> list[str]:
         """Not with Pachyderm: it keeps files in pieces of its own.

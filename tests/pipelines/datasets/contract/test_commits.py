@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pipelines.datasets.contract.providers import Provider
 
+from datamill_pipelines.datasets import CommitView, Repo
 from datamill_pipelines.datasets.errors import InvalidNameError, NotFoundError
 
 
-def content(view: Any) -> dict[str, bytes]:
+def content(view: CommitView) -> dict[str, bytes]:
     return {file.path: view.read_bytes(file.path) for file in view.files()}
 
 
-def test_what_was_put_is_read_back_by_another_client(provider: Provider, repo: Any) -> None:
+def test_what_was_put_is_read_back_by_another_client(provider: Provider, repo: Repo) -> None:
     files = {"a.txt": b"one", "empty": b"", "2013/01/part-0.bin": bytes(range(256)), "month=2013-01/x.json": b"{}"}
     with repo.commit() as txn:
         for path, data in files.items():
@@ -26,7 +27,7 @@ def test_what_was_put_is_read_back_by_another_client(provider: Provider, repo: A
     assert files == content(provider.open().commit_view(f"{repo.name}@main"))
 
 
-def test_files_come_from_bytes_from_disk_and_from_streams(repo: Any, tmp_path: Path) -> None:
+def test_files_come_from_bytes_from_disk_and_from_streams(repo: Repo, tmp_path: Path) -> None:
     large = random.Random(1).randbytes(3_500_000)
     (tmp_path / "large").write_bytes(large)
     with repo.commit() as txn:
@@ -41,7 +42,7 @@ def test_files_come_from_bytes_from_disk_and_from_streams(repo: Any, tmp_path: P
     assert {path: len(data) for path, data in expected.items()} == {file.path: file.size for file in view.files()}
 
 
-def test_an_exception_leaves_everything_as_it_was(repo: Any) -> None:
+def test_an_exception_leaves_everything_as_it_was(repo: Repo) -> None:
     with pytest.raises(ZeroDivisionError), repo.commit() as txn:
         txn.put("a", b"1")
         raise ZeroDivisionError
@@ -58,7 +59,7 @@ def test_an_exception_leaves_everything_as_it_was(repo: Any) -> None:
     assert content(repo.commit_view()) == {"a": b"1"}
 
 
-def test_only_what_is_named_changes(repo: Any) -> None:
+def test_only_what_is_named_changes(repo: Repo) -> None:
     with repo.commit() as txn:
         for path in ("keep", "replace", "delete", "d/1", "d/2", "dd"):
             txn.put(path, path.encode())
@@ -71,7 +72,7 @@ def test_only_what_is_named_changes(repo: Any) -> None:
     assert content(repo.commit_view("main~1")).keys() == {"keep", "replace", "delete", "d/1", "d/2", "dd"}
 
 
-def test_the_last_word_in_a_transaction_holds(repo: Any) -> None:
+def test_the_last_word_in_a_transaction_holds(repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("d/old", b"1")
         txn.put("gone", b"1")
@@ -88,7 +89,7 @@ def test_the_last_word_in_a_transaction_holds(repo: Any) -> None:
     assert content(repo.commit_view()) == {"twice": b"second", "d/new": b"2", "gone": b"back"}
 
 
-def test_a_transaction_that_changes_nothing_makes_no_commit(repo: Any) -> None:
+def test_a_transaction_that_changes_nothing_makes_no_commit(repo: Repo) -> None:
     with repo.commit() as empty:
         pass
     with repo.commit() as first:
@@ -105,7 +106,7 @@ def test_a_transaction_that_changes_nothing_makes_no_commit(repo: Any) -> None:
     assert [first.commit.id] == [commit.id for commit in repo.log()]
 
 
-def test_a_commit_says_who_when_why_and_by_which_code(provider: Provider, repo: Any) -> None:
+def test_a_commit_says_who_when_why_and_by_which_code(provider: Provider, repo: Repo) -> None:
     before = datetime.now(UTC)
     with repo.commit(
         message="January, corrected", author="ada", run_id="run-7", code_version="9f2c", metadata={"rows": 5}
@@ -127,7 +128,7 @@ def test_a_commit_says_who_when_why_and_by_which_code(provider: Provider, repo: 
     assert commit == txn.commit
 
 
-def test_history_is_a_line_from_the_newest_back(repo: Any) -> None:
+def test_history_is_a_line_from_the_newest_back(repo: Repo) -> None:
     ids = []
     for number in range(4):
         with repo.commit(message=f"number {number}") as txn:
@@ -142,7 +143,7 @@ def test_history_is_a_line_from_the_newest_back(repo: Any) -> None:
     assert [ids[1]] == [commit.id for commit in repo.parents(repo.resolve(ids[2]))]
 
 
-def test_equal_files_have_equal_digests_wherever_they_are(new_repo: Any) -> None:
+def test_equal_files_have_equal_digests_wherever_they_are(new_repo: Callable[..., Repo]) -> None:
     one, other = new_repo(), new_repo()
     with one.commit(message="a") as txn:
         txn.put("x/1", b"same")
@@ -166,7 +167,7 @@ def test_equal_files_have_equal_digests_wherever_they_are(new_repo: Any) -> None
 
 
 @pytest.mark.parametrize("path", ["", "/absolute", "a/../b", "./a", "a//b", "a/", "tab\there", "new\nline"])
-def test_paths_that_could_be_misread_are_refused_where_they_are_put(repo: Any, path: str) -> None:
+def test_paths_that_could_be_misread_are_refused_where_they_are_put(repo: Repo, path: str) -> None:
     with repo.commit() as txn:
         with pytest.raises(InvalidNameError):
             txn.put(path, b"1")
@@ -174,7 +175,7 @@ def test_paths_that_could_be_misread_are_refused_where_they_are_put(repo: Any, p
     assert content(repo.commit_view()) == {"good": b"1"}
 
 
-def test_no_path_is_a_file_and_a_folder_at_once(repo: Any) -> None:
+def test_no_path_is_a_file_and_a_folder_at_once(repo: Repo) -> None:
     with pytest.raises(InvalidNameError), repo.commit() as txn:
         txn.put("a", b"1")
         txn.put("a/b", b"1")
@@ -190,7 +191,7 @@ def test_no_path_is_a_file_and_a_folder_at_once(repo: Any) -> None:
     assert content(repo.commit_view()) == {"a/b": b"2"}
 
 
-def test_a_commit_may_leave_no_file(repo: Any) -> None:
+def test_a_commit_may_leave_no_file(repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("a", b"1")
     with repo.commit() as txn:
@@ -202,7 +203,7 @@ def test_a_commit_may_leave_no_file(repo: Any) -> None:
     assert content(repo.commit_view()) == {"b": b"1"}
 
 
-def test_many_files_at_once(repo: Any) -> None:
+def test_many_files_at_once(repo: Repo) -> None:
     files = {f"{number % 7}/{number:04d}": str(number).encode() for number in range(300)}
     with repo.commit() as txn:
         for path, data in files.items():
@@ -213,7 +214,7 @@ def test_many_files_at_once(repo: Any) -> None:
     assert files["3/0003"] == view.read_bytes("3/0003")
 
 
-def test_the_head_is_the_state_the_transaction_began_with(repo: Any) -> None:
+def test_the_head_is_the_state_the_transaction_began_with(repo: Repo) -> None:
     with repo.commit() as txn:
         assert txn.head is None
         txn.put("a", b"1")

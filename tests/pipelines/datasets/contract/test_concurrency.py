@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from pipelines.datasets.contract.providers import Provider
 
+from datamill_pipelines.datasets import CommitView, Repo
 from datamill_pipelines.datasets.errors import ConflictError
 
 WRITERS, COMMITS = 4, 4
 
 
-def content(view: Any) -> dict[str, bytes]:
+def content(view: CommitView) -> dict[str, bytes]:
     return {file.path: view.read_bytes(file.path) for file in view.files()}
 
 
-def test_changes_to_different_files_are_built_upon_each_other(provider: Provider, repo: Any) -> None:
+def test_changes_to_different_files_are_built_upon_each_other(provider: Provider, repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("base", b"0")
     other = provider.open().repo(repo.name)
@@ -32,7 +33,7 @@ def test_changes_to_different_files_are_built_upon_each_other(provider: Provider
 
 @pytest.mark.parametrize("existing", [False, True], ids=["new branch", "existing branch"])
 def test_a_change_to_the_same_file_is_a_conflict_and_nothing_is_written(
-    provider: Provider, repo: Any, existing: bool
+    provider: Provider, repo: Repo, existing: bool
 ) -> None:
     if existing:
         with repo.commit() as txn:
@@ -50,7 +51,7 @@ def test_a_change_to_the_same_file_is_a_conflict_and_nothing_is_written(
     assert "more" not in repo.commit_view()
 
 
-def test_what_was_read_from_the_head_must_not_have_changed(provider: Provider, repo: Any) -> None:
+def test_what_was_read_from_the_head_must_not_have_changed(provider: Provider, repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("counter", b"1")
     other = provider.open().repo(repo.name)
@@ -61,7 +62,7 @@ def test_what_was_read_from_the_head_must_not_have_changed(provider: Provider, r
     assert content(repo.commit_view()) == {"counter": b"2"}
 
 
-def test_a_deleted_prefix_that_somebody_fills_is_a_conflict(provider: Provider, repo: Any) -> None:
+def test_a_deleted_prefix_that_somebody_fills_is_a_conflict(provider: Provider, repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("d/1", b"1")
     other = provider.open().repo(repo.name)
@@ -74,7 +75,7 @@ def test_a_deleted_prefix_that_somebody_fills_is_a_conflict(provider: Provider, 
 
 @pytest.mark.parametrize("reading", [False, True], ids=["plain", "with provenance"])
 def test_every_commit_of_many_writers_is_there_once_in_one_line(
-    provider: Provider, repo: Any, new_repo: Any, reading: bool
+    provider: Provider, repo: Repo, new_repo: Callable[..., Repo], reading: bool
 ) -> None:
     upstream = new_repo("raw/weather")
     with upstream.commit() as txn:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from datamill_pipelines.datasets import DatasetStore, Repo
 from datamill_pipelines.datasets.contract import Promise, UnsupportedError
 from datamill_pipelines.datasets.errors import FencedError
 
 
-def promised(store: Any, promise: Promise, ask: Callable[[], object]) -> bool:
+def promised(store: DatasetStore, promise: Promise, ask: Callable[[], object]) -> bool:
     """Whether the provider promises; if not, asking must be refused with a reason and an instruction."""
     if promise in store.promises:
         return True
@@ -24,7 +24,7 @@ def promised(store: Any, promise: Promise, ask: Callable[[], object]) -> bool:
     return False
 
 
-def test_a_batch_that_does_not_continue_the_positions_is_fenced(store: Any, repo: Any) -> None:
+def test_a_batch_that_does_not_continue_the_positions_is_fenced(store: DatasetStore, repo: Repo) -> None:
     def first() -> None:
         with repo.commit() as txn:
             txn.put("0-5", b"1")
@@ -40,7 +40,7 @@ def test_a_batch_that_does_not_continue_the_positions_is_fenced(store: Any, repo
     assert repo.resolve().positions["topic/0"] == (0, 5)
 
 
-def test_a_tag_names_a_commit_for_good(store: Any, repo: Any) -> None:
+def test_a_tag_names_a_commit_for_good(store: DatasetStore, repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("a", b"1")
     if promised(store, Promise.TAGS, lambda: repo.create_tag("v1", at="main")):
@@ -53,7 +53,7 @@ def test_a_tag_names_a_commit_for_good(store: Any, repo: Any) -> None:
         assert repo.tags == {}
 
 
-def test_files_have_addresses_that_engines_read(store: Any, repo: Any) -> None:
+def test_files_have_addresses_that_engines_read(store: DatasetStore, repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put_table("t.parquet", pa.table({"n": [1, 2]}))
     if promised(store, Promise.IN_PLACE, lambda: repo.commit_view().uris()):
@@ -62,7 +62,7 @@ def test_files_have_addresses_that_engines_read(store: Any, repo: Any) -> None:
             assert pq.read_table(address).to_pydict() == {"n": [1, 2]}
 
 
-def test_logical_digests_are_those_of_every_store(store: Any, repo: Any) -> None:
+def test_logical_digests_are_those_of_every_store(store: DatasetStore, repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put_table("t.parquet", pa.table({"n": [1, 2]}))
         txn.put("x", b"1")

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from pipelines.datasets.contract.providers import Provider
 
+from datamill_pipelines.datasets import Commit, Repo
 from datamill_pipelines.datasets.errors import NotFoundError
 
 
-def put(repo: Any, data: bytes, branch: str = "main") -> Any:
+def put(repo: Repo, data: bytes, branch: str = "main") -> Commit:
     with repo.commit(branch) as txn:
         txn.put("n", data)
     return txn.commit
 
 
-def sources(commit: Any) -> set[tuple[str, str, str]]:
+def sources(commit: Commit) -> set[tuple[str, str, str]]:
     return {(each.repo, each.ref, each.commit) for each in commit.provenance}
 
 
 @pytest.fixture
-def raw(new_repo: Any) -> Any:
+def raw(new_repo: Callable[..., Repo]) -> Repo:
     return new_repo("raw/flights")
 
 
 @pytest.fixture
-def features(new_repo: Any) -> Any:
+def features(new_repo: Callable[..., Repo]) -> Repo:
     return new_repo("features/delay")
 
 
-def test_what_was_read_is_provenance_for_every_reader(provider: Provider, raw: Any, features: Any) -> None:
+def test_what_was_read_is_provenance_for_every_reader(provider: Provider, raw: Repo, features: Repo) -> None:
     upstream = put(raw, b"1")
     with features.commit() as txn:
         txn.put("f", txn.read(f"{raw.name}@main").read_bytes("n") + b"!")
@@ -41,7 +42,7 @@ def test_what_was_read_is_provenance_for_every_reader(provider: Provider, raw: A
     assert upstream.provenance == ()
 
 
-def test_a_branch_is_pinned_when_it_is_touched_first(raw: Any, features: Any) -> None:
+def test_a_branch_is_pinned_when_it_is_touched_first(raw: Repo, features: Repo) -> None:
     first = put(raw, b"1")
     with features.commit() as txn:
         assert txn.read(f"{raw.name}@main").id == first.id
@@ -51,7 +52,7 @@ def test_a_branch_is_pinned_when_it_is_touched_first(raw: Any, features: Any) ->
     assert sources(txn.commit) == {(raw.name, f"{raw.name}@main", first.id)}
 
 
-def test_any_commit_can_be_read_several_of_one_repo_too(raw: Any, features: Any) -> None:
+def test_any_commit_can_be_read_several_of_one_repo_too(raw: Repo, features: Repo) -> None:
     first, second, third = (put(raw, data) for data in (b"1", b"2", b"3"))
     with features.commit() as txn:
         older, newer = txn.read(f"{raw.name}@{first.id}"), txn.read(f"{raw.name}@main~1")
@@ -61,7 +62,7 @@ def test_any_commit_can_be_read_several_of_one_repo_too(raw: Any, features: Any)
     assert features.commit_view().read_bytes("f") == b"123"
 
 
-def test_each_commit_has_the_provenance_of_its_own_reads(raw: Any, features: Any) -> None:
+def test_each_commit_has_the_provenance_of_its_own_reads(raw: Repo, features: Repo) -> None:
     first = put(raw, b"1")
     with features.commit() as one:
         one.read(f"{raw.name}@main")
@@ -76,7 +77,7 @@ def test_each_commit_has_the_provenance_of_its_own_reads(raw: Any, features: Any
     assert [three.commit.id, two.commit.id, one.commit.id] == [commit.id for commit in features.log()]
 
 
-def test_commits_upstream_do_not_touch_what_was_made_from_earlier_ones(raw: Any, features: Any) -> None:
+def test_commits_upstream_do_not_touch_what_was_made_from_earlier_ones(raw: Repo, features: Repo) -> None:
     put(raw, b"1")
     with features.commit() as txn:
         txn.read(f"{raw.name}@main")
@@ -89,7 +90,7 @@ def test_commits_upstream_do_not_touch_what_was_made_from_earlier_ones(raw: Any,
     assert list(features.branches) == ["main"]
 
 
-def test_two_branches_of_a_repo_read_the_same_upstream(raw: Any, features: Any) -> None:
+def test_two_branches_of_a_repo_read_the_same_upstream(raw: Repo, features: Repo) -> None:
     upstream = put(raw, b"1")
     for branch in ("main", "dev"):
         with features.commit(branch) as txn:
@@ -98,7 +99,9 @@ def test_two_branches_of_a_repo_read_the_same_upstream(raw: Any, features: Any) 
         assert {upstream.id} == {commit for _, _, commit in sources(txn.commit)}
 
 
-def test_provenance_goes_through_several_repos_and_shared_upstreams(raw: Any, features: Any, new_repo: Any) -> None:
+def test_provenance_goes_through_several_repos_and_shared_upstreams(
+    raw: Repo, features: Repo, new_repo: Callable[..., Repo]
+) -> None:
     predictions = new_repo("predictions/delay")
     upstream = put(raw, b"1")
     with features.commit() as txn:
@@ -114,7 +117,7 @@ def test_provenance_goes_through_several_repos_and_shared_upstreams(raw: Any, fe
     assert {upstream.id} == {c for _, _, c in sources(features.resolve())}
 
 
-def test_a_commit_can_be_made_from_earlier_ones_of_its_own_repo(raw: Any) -> None:
+def test_a_commit_can_be_made_from_earlier_ones_of_its_own_repo(raw: Repo) -> None:
     first = put(raw, b"1")
     second = put(raw, b"2")
     with raw.commit("dev") as txn:
@@ -123,7 +126,7 @@ def test_a_commit_can_be_made_from_earlier_ones_of_its_own_repo(raw: Any) -> Non
     assert raw.commit_view("dev").read_bytes("both") == b"12"
 
 
-def test_a_loop_of_reads_is_recorded_as_it_happened(raw: Any, features: Any) -> None:
+def test_a_loop_of_reads_is_recorded_as_it_happened(raw: Repo, features: Repo) -> None:
     put(raw, b"1")
     with features.commit() as forth:
         forth.read(f"{raw.name}@main")
@@ -134,14 +137,14 @@ def test_a_loop_of_reads_is_recorded_as_it_happened(raw: Any, features: Any) -> 
     assert {forth.commit.id} == {commit for _, _, commit in sources(back.commit)}
 
 
-def test_reading_what_does_not_exist_is_not_found_and_nothing_is_committed(raw: Any, features: Any) -> None:
+def test_reading_what_does_not_exist_is_not_found_and_nothing_is_committed(raw: Repo, features: Repo) -> None:
     with pytest.raises(NotFoundError), features.commit() as txn:
         txn.put("f", b"1")
         txn.read(f"{raw.name}@main")
     assert txn.commit is None
 
 
-def test_reading_without_changing_anything_makes_no_commit(raw: Any, features: Any) -> None:
+def test_reading_without_changing_anything_makes_no_commit(raw: Repo, features: Repo) -> None:
     put(raw, b"1")
     put(features, b"1")
     with features.commit() as txn:

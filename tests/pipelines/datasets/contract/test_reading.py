@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 import random
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from datamill_infra.model.errors import DatamillError
+from datamill_pipelines.datasets import DatasetStore, Repo
 from datamill_pipelines.datasets.errors import ExistsError, InvalidNameError, NotFoundError
 from datamill_pipelines.datasets.logical import logical_digest
 
 
 @pytest.fixture
-def three(repo: Any) -> list[str]:
+def three(repo: Repo) -> list[str]:
     """Ids of three commits on ``main``, oldest first."""
     ids = []
     for number in range(3):
@@ -26,7 +26,9 @@ def three(repo: Any) -> list[str]:
     return ids
 
 
-def test_a_commit_is_named_by_branch_id_beginning_of_id_and_steps_back(repo: Any, store: Any, three: list[str]) -> None:
+def test_a_commit_is_named_by_branch_id_beginning_of_id_and_steps_back(
+    repo: Repo, store: DatasetStore, three: list[str]
+) -> None:
     names = {
         repo.name: 2,
         f"{repo.name}@main": 2,
@@ -43,19 +45,19 @@ def test_a_commit_is_named_by_branch_id_beginning_of_id_and_steps_back(repo: Any
 
 
 @pytest.mark.parametrize("revision", ["nothing", "main~3", "0123456789ab", "0" * 32, "0" * 64])
-def test_a_name_that_names_nothing_is_not_found(repo: Any, three: list[str], revision: str) -> None:
+def test_a_name_that_names_nothing_is_not_found(repo: Repo, three: list[str], revision: str) -> None:
     assert len(three) == 3
     with pytest.raises(NotFoundError):
         repo.commit_view(revision)
 
 
-def test_a_reference_that_is_none_is_refused(store: Any) -> None:
+def test_a_reference_that_is_none_is_refused(store: DatasetStore) -> None:
     for text in ("", "@main", "a@b@c", "repo@", "repo@main~x"):
         with pytest.raises((InvalidNameError, NotFoundError, DatamillError)):
             store.commit_view(text)
 
 
-def test_a_view_does_not_change_when_the_branch_moves(repo: Any, three: list[str]) -> None:
+def test_a_view_does_not_change_when_the_branch_moves(repo: Repo, three: list[str]) -> None:
     view = repo.commit_view()
     with repo.commit() as txn:
         txn.put("n", b"later")
@@ -65,7 +67,7 @@ def test_a_view_does_not_change_when_the_branch_moves(repo: Any, three: list[str
     assert [file.path for file in view.files()] == ["n"]
 
 
-def test_files_are_listed_in_order_below_a_prefix_without_the_platforms_own(repo: Any) -> None:
+def test_files_are_listed_in_order_below_a_prefix_without_the_platforms_own(repo: Repo) -> None:
     with repo.commit() as txn:
         for path in ("b/2", "b/10", "a", "b.txt", "_dead_letters/x", "c/d/e"):
             txn.put(path, path.encode())
@@ -77,7 +79,7 @@ def test_files_are_listed_in_order_below_a_prefix_without_the_platforms_own(repo
     assert list(view.files("nothing")) == []
 
 
-def test_one_file_is_asked_for_by_its_path(repo: Any) -> None:
+def test_one_file_is_asked_for_by_its_path(repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put("a/b", b"12345")
     view = repo.commit_view()
@@ -93,7 +95,7 @@ def test_one_file_is_asked_for_by_its_path(repo: Any) -> None:
             view.open(missing)
 
 
-def test_an_opened_file_is_read_in_pieces_from_anywhere(repo: Any) -> None:
+def test_an_opened_file_is_read_in_pieces_from_anywhere(repo: Repo) -> None:
     data = random.Random(2).randbytes(2_500_000)
     with repo.commit() as txn:
         txn.put("large", data)
@@ -111,7 +113,7 @@ def test_an_opened_file_is_read_in_pieces_from_anywhere(repo: Any) -> None:
         assert file.read() == data[8:]
 
 
-def test_a_commit_is_checked_out_into_an_empty_directory(repo: Any, tmp_path: Path) -> None:
+def test_a_commit_is_checked_out_into_an_empty_directory(repo: Repo, tmp_path: Path) -> None:
     files = {"a": b"1", "d/e/f": b"", "d/g": b"22"}
     with repo.commit() as txn:
         for path, data in files.items():
@@ -124,7 +126,7 @@ def test_a_commit_is_checked_out_into_an_empty_directory(repo: Any, tmp_path: Pa
         repo.checkout("main", tmp_path / "out")
 
 
-def test_two_commits_are_compared_file_by_file(repo: Any) -> None:
+def test_two_commits_are_compared_file_by_file(repo: Repo) -> None:
     with repo.commit() as txn:
         for path in ("same", "changed", "removed", "d/same"):
             txn.put(path, b"1")
@@ -141,7 +143,7 @@ def test_two_commits_are_compared_file_by_file(repo: Any) -> None:
 TABLE = pa.table({"flight": [3, 1, 2], "carrier": ["UA", None, "DL"], "delay": [1.5, -0.0, float("nan")]})
 
 
-def test_a_table_is_read_back_sorted_with_rows_schema_and_logical_digest(repo: Any) -> None:
+def test_a_table_is_read_back_sorted_with_rows_schema_and_logical_digest(repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put_table("2013/01.parquet", TABLE, sort_by=["flight"])
         txn.put("notes.txt", b"not a table")
@@ -154,7 +156,7 @@ def test_a_table_is_read_back_sorted_with_rows_schema_and_logical_digest(repo: A
     assert logical_digest(TABLE) == file.logical_digest
 
 
-def test_tables_below_a_prefix_are_one_table_in_path_order(repo: Any) -> None:
+def test_tables_below_a_prefix_are_one_table_in_path_order(repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put_table("2013/02.parquet", pa.table({"flight": [4], "gate": ["B"]}))
         txn.put_table("2013/01.parquet", pa.table({"flight": [3, 1]}))
@@ -167,7 +169,36 @@ def test_tables_below_a_prefix_are_one_table_in_path_order(repo: Any) -> None:
         view.table("2015/")
 
 
-def test_equal_tables_give_equal_files_and_logical_digests_do_not_see_order(repo: Any) -> None:
+def test_commits_are_queried_by_their_names(repo: Repo, store: DatasetStore) -> None:
+    with repo.commit() as txn:
+        txn.put_table("2013/01.parquet", pa.table({"carrier": ["UA", "DL"], "delay": [1, 2]}))
+        txn.put_table("2013/02.parquet", pa.table({"carrier": ["UA"], "delay": [5]}))
+    with repo.commit() as txn:
+        txn.put_table("2013/02.parquet", pa.table({"carrier": ["UA"], "delay": [50]}))
+    statement = "select carrier, sum(delay) total from '{}' group by 1 order by 1"
+    assert store.sql(statement.format(f"{repo.name}@main")).to_pydict() == {"carrier": ["DL", "UA"], "total": [2, 51]}
+    assert store.sql(statement.format(f"{repo.name}@main~1")).column("total").to_pylist() == [2, 6]
+    assert store.sql(statement.format(f"{repo.name}@main/2013/02")).column("total").to_pylist() == [50]
+    with pytest.raises(NotFoundError):
+        store.sql(statement.format(f"{repo.name}@main/2014/"))
+
+
+def test_two_commits_are_compared_row_by_row(repo: Repo) -> None:
+    with repo.commit() as txn:
+        txn.put_table("a.parquet", pa.table({"n": [1, 2, 2]}))
+        txn.put_table("b.parquet", pa.table({"n": [7]}))
+        txn.put("notes.txt", b"1")
+    with repo.commit() as txn:
+        txn.put_table("a.parquet", pa.table({"n": [1, 2, 3]}))
+        txn.delete("b.parquet")
+        txn.put_table("moved.parquet", pa.table({"n": [7]}))
+        txn.put("notes.txt", b"2")
+    difference = repo.diff_rows("main~1", "main")
+    assert (difference.added.to_pydict(), difference.removed.to_pydict()) == ({"n": [3]}, {"n": [2]})
+    assert repo.diff_rows("main~1", "main", "b").removed.to_pydict() == {"n": [7]}
+
+
+def test_equal_tables_give_equal_files_and_logical_digests_do_not_see_order(repo: Repo) -> None:
     with repo.commit() as txn:
         txn.put_table("t.parquet", TABLE, sort_by=["flight"])
     first = repo.commit_view()

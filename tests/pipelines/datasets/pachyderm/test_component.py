@@ -14,7 +14,7 @@ from datamill_infra.model.catalogue import Catalogue
 from datamill_infra.model.connections import ResolvedConnection
 from datamill_infra.model.errors import UnhealthyError
 
-TOKEN = "s3cr3t-token-of-the-server"
+NEVER_SHOWN = "s3cr3t-token-of-the-server"
 
 
 def connection(url: str, token: str = "") -> ResolvedConnection:
@@ -32,15 +32,15 @@ def test_the_component_provides_datasets_and_asks_for_an_address_and_a_token() -
 
 
 def test_a_probe_says_which_server_answers_and_leaves_nothing() -> None:
-    with StandIn(token=TOKEN) as server:
-        seen = datasets.probe(connection(server.address, TOKEN), timeout=10)
+    with StandIn(token=NEVER_SHOWN) as server:
+        seen = datasets.probe(connection(server.address, NEVER_SHOWN), timeout=10)
         assert server.calls == ["GetVersion", "ListProject"]
     assert seen.facts == {"version": "2.12.0-stand-in", "projects": 1}
 
 
 def test_a_probe_tells_a_wrong_token_a_wrong_address_and_a_broken_server_apart(server: StandIn) -> None:
-    with StandIn(token=TOKEN) as locked, pytest.raises(UnhealthyError, match="refused the credentials"):
-        datasets.probe(connection(locked.address, TOKEN + "x"), timeout=10)
+    with StandIn(token=NEVER_SHOWN) as locked, pytest.raises(UnhealthyError, match="refused the credentials"):
+        datasets.probe(connection(locked.address, NEVER_SHOWN + "x"), timeout=10)
     with pytest.raises(UnhealthyError, match="nothing listens there"):
         datasets.probe(connection("grpc://127.0.0.1:1"), timeout=10)
     with pytest.raises(UnhealthyError, match="not that of a Pachyderm server"):

@@ -15,7 +15,7 @@ from datamill_pipelines.datasets.errors import DatasetError, StoreUnreachableErr
 from datamill_pipelines.datasets.pachyderm.door import AccessError, Door
 from datamill_pipelines.datasets.pachyderm.store import PachydermStore
 
-TOKEN = "s3cr3t-token-of-the-server"
+NEVER_SHOWN = "s3cr3t-token-of-the-server"
 
 
 def connection(url: str, token: str = "") -> ResolvedConnection:
@@ -42,24 +42,24 @@ def test_a_server_that_is_not_there_is_unreachable_and_the_address_is_named() ->
 
 
 def test_the_token_is_sent_with_every_call_and_shown_in_no_error() -> None:
-    with StandIn(token=TOKEN) as server:
-        store = open_store(connection(server.address, TOKEN))
+    with StandIn(token=NEVER_SHOWN) as server:
+        store = open_store(connection(server.address, NEVER_SHOWN))
         with store.create_repo("raw/flights").commit() as txn:
             txn.put("a", b"1")
         assert store.commit_view("raw/flights@main").read_bytes("a") == b"1"
-        assert TOKEN not in repr(store) + repr(store.door) + str(vars(store.door))
+        assert NEVER_SHOWN not in repr(store) + repr(store.door) + str(vars(store.door))
         store.close()
-        for wrong in ("", TOKEN + "x"):
+        for wrong in ("", NEVER_SHOWN + "x"):
             with pytest.raises(AccessError) as caught:
                 open_store(connection(server.address, wrong))
-            assert TOKEN not in str(caught.value)
+            assert NEVER_SHOWN not in str(caught.value)
             assert "token" in caught.value.instruction
 
 
 def test_credentials_of_the_environment_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PACH_PYTHON_AUTH_TOKEN", TOKEN)
-    monkeypatch.setenv("PACH_PYTHON_OIDC_TOKEN", TOKEN)
-    with StandIn(token=TOKEN) as server, pytest.raises(AccessError):
+    monkeypatch.setenv("PACH_PYTHON_AUTH_NEVER_SHOWN", NEVER_SHOWN)
+    monkeypatch.setenv("PACH_PYTHON_OIDC_NEVER_SHOWN", NEVER_SHOWN)
+    with StandIn(token=NEVER_SHOWN) as server, pytest.raises(AccessError):
         open_store(connection(server.address))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Iterator
 
 import pytest
 from pachyderm_sdk.api import metadata, pfs
@@ -10,42 +11,44 @@ from pipelines.datasets.contract.providers import Provider, pachyderm
 
 from datamill_pipelines.datasets.errors import FormatError, InvalidNameError
 from datamill_pipelines.datasets.pachyderm.names import PIN, repo_message, repo_name
+from datamill_pipelines.datasets.pachyderm.repos import PachydermRepo
 from datamill_pipelines.datasets.pachyderm.spool import Spool
+from datamill_pipelines.datasets.pachyderm.store import PachydermStore
 
 
 @pytest.fixture
-def provider() -> Any:  # noqa: ANN401
+def provider() -> Iterator[Provider]:
     """The stand-in, or a real server when there is one."""
     with pachyderm() as place:
         yield place
 
 
 @pytest.fixture
-def store(provider: Provider) -> Any:  # noqa: ANN401
+def store(provider: Provider) -> PachydermStore:
     return provider.open()
 
 
 @pytest.fixture
-def raw(provider: Provider, store: Any) -> Any:  # noqa: ANN401
+def raw(provider: Provider, store: PachydermStore) -> PachydermRepo:
     return store.create_repo(provider.repo_name("raw/flights"), "Departures.")
 
 
 @pytest.fixture
-def features(provider: Provider, store: Any) -> Any:  # noqa: ANN401
+def features(provider: Provider, store: PachydermStore) -> PachydermRepo:
     return store.create_repo(provider.repo_name("features/delay"))
 
 
-def branch_of(repo: Any, name: str = "main") -> pfs.Branch:  # noqa: ANN401
+def branch_of(repo: PachydermRepo, name: str = "main") -> pfs.Branch:
     return pfs.Branch(repo=repo_message(repo.name), name=name)
 
 
-def head_of(repo: Any, name: str = "main") -> pfs.CommitInfo:  # noqa: ANN401
+def head_of(repo: PachydermRepo, name: str = "main") -> pfs.CommitInfo:
     door = repo.store.door
     info = door.pfs.inspect_branch(branch=branch_of(repo, name))
     return door.pfs.inspect_commit(commit=info.head)
 
 
-def write_as_somebody_else(repo: Any, files: dict[str, bytes], description: str = "") -> pfs.Commit:  # noqa: ANN401
+def write_as_somebody_else(repo: PachydermRepo, files: dict[str, bytes], description: str = "") -> pfs.Commit:
     """As `pachctl` would: nothing of Data Mill in it."""
     pfs_, spool = repo.store.door.pfs, Spool()
     for path, data in files.items():
@@ -72,20 +75,22 @@ def test_the_project_default_may_be_written_and_is_left_out() -> None:
 @pytest.mark.parametrize(
     "name", ["raw/eu/flights", "raw.eu/flights", "raw/flights.v2", "_raw/flights", "r" * 52 + "/x"]
 )
-def test_names_that_only_other_providers_can_have_are_refused_before_the_server_is_asked(store: Any, name: str) -> None:
+def test_names_that_only_other_providers_can_have_are_refused_before_the_server_is_asked(
+    store: PachydermStore, name: str
+) -> None:
     with pytest.raises(InvalidNameError) as caught:
         store.create_repo(name)
     assert "Pachyderm" in caught.value.reason
 
 
 @pytest.mark.parametrize("branch", ["eu/main", "v1.0", "0123456789ab4cdef0123456789abcde", PIN + "x"])
-def test_branches_that_only_other_providers_can_have_are_refused(raw: Any, branch: str) -> None:
+def test_branches_that_only_other_providers_can_have_are_refused(raw: PachydermRepo, branch: str) -> None:
     with pytest.raises(InvalidNameError), raw.commit(branch) as txn:
         txn.put("a", b"1")
 
 
 @pytest.mark.parametrize("path", ["é", "a*", "a?", "a[1]", "a{b}", "a@b", "a+b", "a^b", "a!b", "a(b)"])
-def test_paths_that_only_other_providers_can_have_are_refused_where_they_are_put(raw: Any, path: str) -> None:
+def test_paths_that_only_other_providers_can_have_are_refused_where_they_are_put(raw: PachydermRepo, path: str) -> None:
     with raw.commit() as txn:
         with pytest.raises(InvalidNameError):
             txn.put(path, b"1")
@@ -94,13 +99,13 @@ def test_paths_that_only_other_providers_can_have_are_refused_where_they_are_put
 
 
 @pytest.mark.parametrize("path", ["a b", "month=2013-01/a.parquet", "a,b;c:d#e%f~g'h\"i<j>k|l$m&n", ".hidden"])
-def test_unusual_paths_that_pachyderm_takes_are_taken(raw: Any, path: str) -> None:
+def test_unusual_paths_that_pachyderm_takes_are_taken(raw: PachydermRepo, path: str) -> None:
     with raw.commit() as txn:
         txn.put(path, b"1")
     assert raw.commit_view().read_bytes(path) == b"1"
 
 
-def test_others_see_project_repo_description_branch_message_and_files(raw: Any) -> None:
+def test_others_see_project_repo_description_branch_message_and_files(raw: PachydermRepo) -> None:
     with raw.commit(message="January") as txn:
         txn.put("2013/01/a.txt", b"one")
     door, repo = raw.store.door, repo_message(raw.name)
@@ -112,7 +117,9 @@ def test_others_see_project_repo_description_branch_message_and_files(raw: Any) 
     assert txn.commit.tree == door.pfs.inspect_file(file=pfs.File(commit=head.commit, path="/")).hash.hex()
 
 
-def test_others_see_provenance_as_their_own_and_no_trace_of_how_it_was_made(raw: Any, features: Any) -> None:
+def test_others_see_provenance_as_their_own_and_no_trace_of_how_it_was_made(
+    raw: PachydermRepo, features: PachydermRepo
+) -> None:
     with raw.commit() as first:
         first.put("n", b"1")
     with raw.commit() as second:
@@ -134,10 +141,19 @@ def test_others_see_provenance_as_their_own_and_no_trace_of_how_it_was_made(raw:
     assert door.pfs.inspect_branch(branch=branch_of(features)).direct_provenance == []
     downstream = door.pfs.inspect_commit(commit=pfs.Commit(repo=repo_message(raw.name), id=first.commit.id))
     assert downstream.child_commits
-    assert raw.store.fsck() == []
+    assert raw.store.fsck().is_sound
 
 
-def test_a_commit_of_somebody_else_is_read_as_it_is(raw: Any) -> None:
+def test_others_see_who_rolled_a_branch_back(raw: PachydermRepo) -> None:
+    for data in (b"1", b"2"):
+        with raw.commit() as txn:
+            txn.put("a", data)
+    back = raw.rollback("main", "main~1", message="wrong airport", author="ada")
+    said = json.loads(raw.store.door.pfs.inspect_branch(branch=branch_of(raw)).metadata["datamill-rollback"])
+    assert (said["to"], said["message"], said["author"]) == (back.id, "wrong airport", "ada")
+
+
+def test_a_commit_of_somebody_else_is_read_as_it_is(raw: PachydermRepo) -> None:
     with raw.commit() as ours:
         ours.put("a", b"1")
     theirs = write_as_somebody_else(raw, {"a": b"2", "d/b": b"34"}, "by hand")
@@ -153,7 +169,7 @@ def test_a_commit_of_somebody_else_is_read_as_it_is(raw: Any) -> None:
     assert [again.commit.id, theirs.id, ours.commit.id] == [each.id for each in raw.log()]
 
 
-def test_provenance_of_somebody_else_is_provenance_here(raw: Any, features: Any) -> None:
+def test_provenance_of_somebody_else_is_provenance_here(raw: PachydermRepo, features: PachydermRepo) -> None:
     with raw.commit() as upstream:
         upstream.put("n", b"1")
     pfs_ = raw.store.door.pfs
@@ -163,7 +179,7 @@ def test_provenance_of_somebody_else_is_provenance_here(raw: Any, features: Any)
     assert [(raw.name, upstream.commit.id)] == [(each.repo, each.commit) for each in commit.provenance]
 
 
-def test_an_open_commit_is_not_a_state_yet(raw: Any) -> None:
+def test_an_open_commit_is_not_a_state_yet(raw: PachydermRepo) -> None:
     with raw.commit() as txn:
         txn.put("a", b"1")
     pfs_ = raw.store.door.pfs
@@ -175,7 +191,7 @@ def test_an_open_commit_is_not_a_state_yet(raw: Any) -> None:
     assert raw.resolve().id == opened.id
 
 
-def test_what_data_mill_said_about_a_commit_is_damaged_or_of_another_version(raw: Any) -> None:
+def test_what_data_mill_said_about_a_commit_is_damaged_or_of_another_version(raw: PachydermRepo) -> None:
     with raw.commit() as txn:
         txn.put("a", b"1")
     picker = pfs.Commit(repo=repo_message(raw.name), id=txn.commit.id).as_picker()

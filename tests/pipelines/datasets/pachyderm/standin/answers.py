@@ -44,6 +44,7 @@ def branch_info(state: State, known: BranchState) -> pfs.BranchInfo:
         provenance=[branch(key) for key in sorted(state.full_provenance(known.key), key=str)],
         direct_provenance=[branch(key) for key in known.provenance],
         created_at=known.created,
+        metadata=known.metadata,
         branch_propagation_specs=[
             pfs.BranchPropagationSpec(branch=branch(key), propagation_spec=pfs.PropagationSpec(never=True))
             for key in sorted(known.never, key=str)

@@ -112,6 +112,9 @@ class Operations:
         commit.metadata = dict(replacement)
         commit.updated = now()
 
+    def edit_branch_metadata(self, key: BranchKey, name: str, value: str) -> None:
+        self.state.branch(key).metadata[name] = value
+
     def create_branch(
         self,
         branch: BranchKey,

@@ -38,6 +38,7 @@ from pipelines.datasets.pachyderm.standin.strictness import (
     is_set,
     only,
     picked,
+    picked_branch,
     repo_key,
     unknown,
 )
@@ -311,9 +312,14 @@ class StandIn:
         only(request, "edits")
         with atomically(self._holder) as operations:
             for edit in request.edits:
-                only(edit, "commit", "replace")
-                only(edit.replace, "replacement")
-                operations.edit_metadata(picked(edit.commit), edit.replace.replacement)
+                if is_set(edit, "branch"):
+                    only(edit, "branch", "edit_key")
+                    only(edit.edit_key, "key", "value")
+                    operations.edit_branch_metadata(picked_branch(edit.branch), edit.edit_key.key, edit.edit_key.value)
+                else:
+                    only(edit, "commit", "replace")
+                    only(edit.replace, "replacement")
+                    operations.edit_metadata(picked(edit.commit), edit.replace.replacement)
         return metadata.EditMetadataResponse()
 
     def answer_get_version(self, request: Any, _: Any) -> version.Version:

@@ -113,6 +113,7 @@ class BranchState:
     number: int
     provenance: tuple[BranchKey, ...] = ()
     never: frozenset[BranchKey] = frozenset()
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -58,10 +58,22 @@ def picked(picker: betterproto.Message) -> CommitKey:
     """Of a commit picker that picks by id."""
     only(picker, "id")
     only(picker.id, "repo", "id")
-    only(picker.id.repo, "name")
-    name = picker.id.repo.name
+    return CommitKey(picked_repo(picker.id.repo), picker.id.id)
+
+
+def picked_branch(picker: betterproto.Message) -> BranchKey:
+    """Of a branch picker that picks by name."""
+    only(picker, "name")
+    only(picker.name, "repo", "name")
+    return BranchKey(picked_repo(picker.name.repo), picker.name.name)
+
+
+def picked_repo(picker: betterproto.Message) -> RepoKey:
+    """Of a repo picker that picks by name."""
+    only(picker, "name")
+    name = picker.name
     only(name, "project", "name", "type")
     if name.type != "user":
         raise unknown(f"repos of type {name.type!r}")
     only(name.project, "name")
-    return CommitKey((name.project.name, name.name), picker.id.id)
+    return (name.project.name, name.name)
