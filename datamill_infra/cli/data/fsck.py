@@ -21,10 +21,9 @@ def command(where: Where, *, as_json: bool) -> int:
     """Every object, byte by byte."""
     from datamill_infra.cli.data.opening import opened
     from datamill_infra.cli.data.presenting import size
-    from datamill_pipelines.datasets.fsck import check_store
 
     with opened(where) as store:
-        checked = check_store(store)
+        checked = store.fsck()
         if as_json:
             print_json(asdict(checked) | {"sound": checked.is_sound})
             return 0 if checked.is_sound else 1

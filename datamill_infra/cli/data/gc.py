@@ -24,10 +24,9 @@ def command(where: Where, *, dry_run: bool, grace_hours: float, as_json: bool) -
     """Safe beside writers at work."""
     from datamill_infra.cli.data.opening import opened
     from datamill_infra.cli.data.presenting import size
-    from datamill_pipelines.datasets.gc import collect_garbage
 
     with opened(where) as store:
-        swept = collect_garbage(store, grace=timedelta(hours=grace_hours), dry_run=dry_run)
+        swept = store.gc(grace=timedelta(hours=grace_hours), dry_run=dry_run)
     if as_json:
         print_json(asdict(swept))
         return
