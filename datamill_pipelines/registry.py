@@ -14,7 +14,7 @@ import requests
 from datamill_infra.model.errors import PlatformError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 API = "/api/2.0/mlflow"
 REQUEST_SECONDS = 10.0
@@ -72,19 +72,30 @@ class Registry:
 
     def versions(self) -> list[ModelVersion]:
         """Every version of every model, in the registry's order."""
-        found: list[ModelVersion] = []
-        token = ""
-        while True:
-            page = self._get("model-versions/search", {"max_results": str(PAGE), "page_token": token})
-            found += [_version(entry) for entry in page.get("model_versions", [])]
-            token = page.get("next_page_token", "")
-            if not token:
-                return found
+        aliases = self._aliases()
+        return [_version(entry, aliases) for entry in self._pages("model-versions/search", "model_versions")]
 
     def metrics(self, run_id: str) -> dict[str, float]:
         """The last value of each metric of an MLflow run."""
         run = self._get("runs/get", {"run_id": run_id}).get("run", {})
         return {metric["key"]: float(metric["value"]) for metric in run.get("data", {}).get("metrics", [])}
+
+    def _aliases(self) -> dict[tuple[str, str], list[str]]:
+        """Name and version to aliases, which a search for versions leaves out."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for model in self._pages("registered-models/search", "registered_models"):
+            for entry in model.get("aliases", []):
+                found.setdefault((model["name"], str(entry["version"])), []).append(entry["alias"])
+        return found
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        token = ""
+        while True:
+            page = self._get(path, {"max_results": str(PAGE), "page_token": token})
+            yield from page.get(key, [])
+            token = page.get("next_page_token", "")
+            if not token:
+                return
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         wanted = {key: value for key, value in parameters.items() if value}
@@ -100,7 +111,7 @@ class Registry:
         return read if isinstance(read, dict) else {}
 
 
-def _version(entry: Mapping[str, Any]) -> ModelVersion:
+def _version(entry: Mapping[str, Any], aliases: Mapping[tuple[str, str], list[str]]) -> ModelVersion:
     tags = {tag["key"]: tag.get("value", "") for tag in entry.get("tags", [])}
     return ModelVersion(
         name=entry["name"],
@@ -108,5 +119,5 @@ def _version(entry: Mapping[str, Any]) -> ModelVersion:
         run_id=entry.get("run_id", ""),
         created_ms=int(entry.get("creation_timestamp", 0)),
         tags=tags,
-        aliases=tuple(entry.get("aliases", [])),
+        aliases=tuple(aliases.get((entry["name"], str(entry["version"])), ())),
     )
