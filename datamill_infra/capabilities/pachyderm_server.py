@@ -43,6 +43,8 @@ def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
     from pachyderm_sdk.api.pfs import ListProjectRequest, ProjectInfo  # noqa: PLC0415
     from pachyderm_sdk.api.version import Version  # noqa: PLC0415
 
+    # The budget is the server's: on a busy machine the imports alone could use it up.
+    attempt = Attempt(connection, url, timeout)
     host, port = host_and_port(url, DEFAULT_PORT)
     attempt.reach(host, port)
     address = f"{host}:{port}"
