@@ -78,7 +78,6 @@ def build(candidate: Candidate) -> Pipeline:
     parameters: dict[str, Any] = candidate.to_dict()
     trees = HistGradientBoostingClassifier(
         **parameters,
-        categorical_features=list(range(len(CATEGORIES))),
         monotonic_cst=[0] * len(CATEGORIES) + [monotonic(name) for name in NUMBERS],
         early_stopping=False,
         random_state=SEED,
