@@ -56,12 +56,13 @@ class Reach:
         self._nodes: set[tuple[str, str]] = set()
         self._commits: set[str] = set()
 
-    def visit_live(self) -> None:
-        """Visit all that branches and tags which exist say, rolled-back commits included."""
+    def visit_live(self, without: Record | None = None) -> None:
+        """Visit all that branches and tags which exist say, rolled-back commits included (but for one record)."""
         for log in self._inventory.logs.values():
             if log.is_open:
                 for record in log.records.values():
-                    self.visit(record)
+                    if without is None or record.key != without.key:
+                        self.visit(record)
 
     def visit(self, record: Record) -> None:
         """Visit what a record points to, and all that it was made from."""

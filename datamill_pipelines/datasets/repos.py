@@ -9,6 +9,7 @@ from datamill_pipelines.datasets.checkout import check_out
 from datamill_pipelines.datasets.commits import commit_of, load_commit
 from datamill_pipelines.datasets.diff import diff_trees
 from datamill_pipelines.datasets.errors import ConflictError, DatasetError, ExistsError, NotFoundError
+from datamill_pipelines.datasets.kept import Kept, check_kept
 from datamill_pipelines.datasets.logs import RefLog
 from datamill_pipelines.datasets.merge import merge_branch
 from datamill_pipelines.datasets.names import check_name, folder_name, name_of_folder, repo_folder
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datamill_pipelines.datasets.commits import Commit
     from datamill_pipelines.datasets.diff import FileChange
     from datamill_pipelines.datasets.logs import Tail
-    from datamill_pipelines.datasets.records import Head
+    from datamill_pipelines.datasets.records import Head, Record
     from datamill_pipelines.datasets.store import DatasetStore
     from datamill_pipelines.datasets.trees import TreeReader
 
@@ -152,8 +153,8 @@ class Repo:
             CollectedError: the commit was on a deleted branch, and is being collected.
         """
         log = self.branch_log(check_name("branch", branch))
-        with self._kept(at, lambda: self.delete_branch(branch)) as commit:
-            self._create("branch", log, branch, commit.head if commit else None)
+        with self._kept(at, lambda: self.delete_branch(branch)) as kept:
+            kept.record = self._create("branch", log, branch, kept.commit.head if kept.commit else None)
 
     def delete_branch(self, branch: str) -> None:
         """Delete a branch: what only it reaches is garbage from here on.
@@ -161,7 +162,7 @@ class Repo:
         Raises:
             NotFoundError: there is no such branch.
         """
-        self._append_to(self.branch_log(branch), "branch", branch, "delete", lambda _: {})
+        self._append_to(self.branch_log(branch), "branch", branch, "delete", {})
 
     def create_tag(self, tag: str, at: str = DEFAULT_BRANCH) -> None:
         """Give a commit a name that does not move.
@@ -172,12 +173,12 @@ class Repo:
             CollectedError: the commit was on a deleted branch, and is being collected.
         """
         log = self.tag_log(check_name("tag", tag))
-        with self._kept(at, lambda: self.delete_tag(tag)) as commit:
-            self._create("tag", log, tag, commit.head if commit else None)
+        with self._kept(at, lambda: self.delete_tag(tag)) as kept:
+            kept.record = self._create("tag", log, tag, kept.commit.head if kept.commit else None)
 
     def delete_tag(self, tag: str) -> None:
         """Delete a tag."""
-        self._append_to(self.tag_log(tag), "tag", tag, "delete", lambda _: {})
+        self._append_to(self.tag_log(tag), "tag", tag, "delete", {})
 
     def rollback(self, branch: str, to: str, *, message: str = "", author: str = "") -> Commit:
         """Let a branch point to an earlier (or any other) commit of the repo, by a new entry; nothing is rewritten.
@@ -187,11 +188,10 @@ class Repo:
         Returns:
             The commit the branch points to now.
         """
-        before = self.resolve(branch)
-        with self._kept(to, lambda: self._move(branch, before, "undone", author)) as commit:
-            if commit is None:
-                raise AssertionError(to)
-            self._move(branch, commit, message, author)
+        before = self.resolve(branch).head
+        with self._kept(to, lambda: self.point(branch, before)) as kept:
+            commit = self.resolve(to) if kept.commit is None else kept.commit
+            kept.record = self.point(branch, commit.head, message=message, author=author)
         return commit
 
     def merge(self, source: str, into: str = DEFAULT_BRANCH, *, message: str = "", author: str = "") -> Commit | None:
@@ -221,26 +221,24 @@ class Repo:
         """Rows of Parquet files that differ between two revisions."""
         return diff_rows(self.tree, self.resolve(old), self.resolve(new), prefix)
 
-    def point(self, branch: str, head: Head) -> None:
+    def point(self, branch: str, head: Head, *, message: str = "", author: str = "") -> Record:
         """Let a branch, made if need be, point to a commit that is in the store."""
         self.begin_branch(branch, self.branch_log(branch))
-        move = {"head": {"id": head.id, "at": head.at}, "message": "", "author": ""}
-        self._append_to(self.branch_log(branch), "branch", branch, "move", lambda _: move)
-
-    def _move(self, branch: str, commit: Commit, message: str, author: str) -> None:
-        move = {"head": {"id": commit.id, "at": commit.at}, "message": message, "author": author}
-        self._append_to(self.branch_log(branch), "branch", branch, "move", lambda _: move)
+        move = {"head": {"id": head.id, "at": head.at}, "message": message, "author": author}
+        return self._append_to(self.branch_log(branch), "branch", branch, "move", move)
 
     @contextmanager
-    def _kept(self, revision: str | None, undo: Callable[[], object]) -> Iterator[Commit | None]:
-        """A commit that something will refer to; afterwards, it is certain that no collection takes it away."""
+    def _kept(self, revision: str | None, undo: Callable[[], object]) -> Iterator[Kept]:
+        """A commit that something will refer to; afterwards it is certain that no collection takes it away."""
         before = self.store.collections.newest()
-        commit = self.resolve(revision) if revision is not None else None
-        yield commit
+        kept = Kept(self.resolve(revision) if revision is not None else None)
+        yield kept
         newest = self.store.collections.newest()
-        if commit is not None and (newest != before or self.store.collections.get(newest).keys):
+        if kept.commit is None or kept.record is None:
+            return
+        if newest != before or self.store.collections.get(newest).keys:
             try:
-                self.store.check_kept(commit, self.store.collections.get(newest))
+                check_kept(self.store, kept.commit, kept.record, self.store.collections.get(newest))
             except DatasetError:
                 undo()
                 raise
@@ -300,8 +298,8 @@ class Repo:
             if tail is not None and tail.is_open:
                 yield name_of_folder(folder), tail
 
-    def _create(self, kind: str, log: RefLog, name: str, head: Any) -> None:  # noqa: ANN401
-        content = {"head": {"id": head.id, "at": head.at} if head else None}
+    def _create(self, kind: str, log: RefLog, name: str, head: Head | None) -> Record:
+        content = {"head": {"id": head.id, "at": head.at} if head else None, "gc": self.store.collections.newest()}
         for _ in range(_ATTEMPTS):
             tail = log.tail()
             if tail is not None and tail.is_open:
@@ -309,13 +307,12 @@ class Repo:
                     f"There is a {kind} {self.name}@{name} already.",
                     instruction="Choose another name, or delete it first.",
                 )
-            if log.append(tail, "start", content) is not None:
-                return
+            record = log.append(tail, "start", content)
+            if record is not None:
+                return record
         raise _contended(kind, f"{self.name}@{name}")
 
-    def _append_to(
-        self, log: RefLog, kind: str, name: str, record: str, content: Callable[[Tail], dict[str, Any]]
-    ) -> None:
+    def _append_to(self, log: RefLog, kind: str, name: str, record: str, content: dict[str, Any]) -> Record:
         for _ in range(_ATTEMPTS):
             tail = log.tail()
             if tail is None or not tail.is_open:
@@ -323,8 +320,9 @@ class Repo:
                     f"There is no {kind} {self.name}@{name}.",
                     instruction=f"See what there is: datamill data branch {self.name}",
                 )
-            if log.append(tail, record, content(tail)) is not None:
-                return
+            appended = log.append(tail, record, content)
+            if appended is not None:
+                return appended
         raise _contended(kind, f"{self.name}@{name}")
 
 

@@ -12,20 +12,17 @@ from datamill_pipelines.datasets.commits import load_commit
 from datamill_pipelines.datasets.condemned import Collections
 from datamill_pipelines.datasets.contract import Promise
 from datamill_pipelines.datasets.errors import (
-    CollectedError,
     ExistsError,
     FormatError,
     MissingObjectError,
     UnknownRepoError,
 )
-from datamill_pipelines.datasets.framing import new_nonce, pack_record, unpack_record
+from datamill_pipelines.datasets.framing import damaged, new_nonce, pack_record, unpack_record
 from datamill_pipelines.datasets.fsck import Checked, check_store
 from datamill_pipelines.datasets.gc import GRACE, Swept, collect_garbage
-from datamill_pipelines.datasets.inventory import take_inventory
 from datamill_pipelines.datasets.names import FORMAT_KEY, check_name, name_of_folder, repo_folder
 from datamill_pipelines.datasets.probe import probe_store
-from datamill_pipelines.datasets.reach import Reach
-from datamill_pipelines.datasets.records import Head, read_record
+from datamill_pipelines.datasets.records import Head
 from datamill_pipelines.datasets.refs import parse_ref
 from datamill_pipelines.datasets.repair import repair_store
 from datamill_pipelines.datasets.repos import Repo
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
 
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_pipelines.datasets.commits import Commit
-    from datamill_pipelines.datasets.condemned import Collection
     from datamill_pipelines.datasets.objects import ObjectStore
     from datamill_pipelines.datasets.views import CommitView
 
@@ -111,6 +107,8 @@ class DatasetStore:
             except MissingObjectError:
                 raise UnknownRepoError("repo", name, self.repos()) from None
             content, _ = unpack_record("repo", data, key=key, where=self.url)
+            if content["name"] != name:
+                raise damaged(key, self.url, f"it describes the repo {content['name']}")
             repo = self._repos[name] = Repo(self, name, content["description"])
         return repo
 
@@ -144,22 +142,6 @@ class DatasetStore:
             repair_from: a store to put it right from.
         """
         return repair_store(self, repair_from) if repair_from is not None else check_store(self)
-
-    def check_kept(self, commit: Commit, collection: Collection) -> None:
-        """Make sure that all of a commit exists, and will.
-
-        Raises:
-            CollectedError: some of it is gone, or condemned by ``collection``.
-        """
-        inventory = take_inventory(self.objects)
-        reach = Reach(TreeReader(self.objects), inventory)
-        reach.visit(read_record(self.objects, commit.at))
-        needed = reach.keys | reach.records
-        if needed & collection.keys or not all(self.objects.size(key) is not None for key in reach.keys):
-            raise CollectedError(
-                f"{commit.repo}@{commit.short_id} was on a deleted branch, and is being collected as garbage.",
-                instruction="Choose another commit, or repair this one: datamill data fsck --from another store.",
-            )
 
     def load_commit(self, commit: str, at: str) -> Commit:
         """The commit in the record ``at``."""

@@ -1,7 +1,5 @@
 """Repos, commits, branches, provenance, positions: what a user sees, on every backend."""
 
-# ruff: noqa: PT012 (what raises is the end of a block that is a transaction)
-
 from __future__ import annotations
 
 import io

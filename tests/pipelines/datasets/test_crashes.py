@@ -80,7 +80,7 @@ def many_small_files(objects: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_at_any_object_operation_the_next_run_completes(after: bool) -> None:  # noqa: FBT001
+def test_killed_at_any_object_operation_the_next_run_completes(after: bool) -> None:
     for index in range(100):
         objects = MemoryStore()
         begin(objects)
@@ -228,7 +228,7 @@ ERRORS = {"no space": errno.ENOSPC, "input/output": errno.EIO, "too many files":
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("error", ERRORS)
-def test_a_refused_file_operation_commits_nothing_by_half(tmp_path: Path, error: str, lasting: bool) -> None:  # noqa: FBT001
+def test_a_refused_file_operation_commits_nothing_by_half(tmp_path: Path, error: str, lasting: bool) -> None:
     begin(trial(tmp_path, "origin"))
     for index in range(100):
         root = tmp_path / f"try-{index}"

@@ -1,7 +1,5 @@
 """Collections delete what nothing reaches and nothing else, beside writers, wherever anything is killed."""
 
-# ruff: noqa: PT012 (what raises is the end of a block that is a transaction)
-
 from __future__ import annotations
 
 import contextlib
@@ -222,7 +220,7 @@ def test_a_collection_between_writing_ahead_and_committing_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_collection_killed_anywhere_is_finished_by_the_next(after: bool) -> None:  # noqa: FBT001
+def test_a_collection_killed_anywhere_is_finished_by_the_next(after: bool) -> None:
     for index in range(200):
         objects = with_garbage()
         crashing = CrashingStore(objects, index, after=after)

@@ -114,7 +114,7 @@ def test_a_push_killed_anywhere_is_finished_by_the_next(memory: DatasetStore) ->
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_any_single_damage_is_repaired_from_a_copy(copied: bool) -> None:  # noqa: FBT001
+def test_any_single_damage_is_repaired_from_a_copy(copied: bool) -> None:
     """From a copy of the objects, and from a store that was pushed to (which keeps things elsewhere)."""
     objects = MemoryStore()
     repo = filled(DatasetStore(objects))
