@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from datamill_infra.drivers.embedded import launch
-from datamill_infra.drivers.files import write_private
+from datamill_infra.drivers.files import state_error, write_private
 from datamill_infra.model.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Supervisor:
         """
         if self.pid() is not None:
             return False
-        self.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make(self.run)
         with FileLock(self.run / "starting.lock", timeout=START_SECONDS):
             if self.pid() is not None:
                 return False
@@ -167,36 +167,42 @@ class Supervisor:
         return True
 
     def _start(self) -> None:
-        (self.run / "programs").mkdir(exist_ok=True, mode=0o700)
-        self.logs.mkdir(exist_ok=True, mode=0o700)
+        self._make(self.run / "programs")
+        self._make(self.logs)
         launcher = LAUNCH.format(python=shlex.quote(sys.executable), launch=shlex.quote(launch.__file__))
         write_private(self.run / "launch", launcher, mode=0o700)
         write_private(self.run / "supervisord.conf", CONFIGURATION.format(user=os.getuid()))
-        # -I: neither the caller's directory nor its PYTHONPATH. A session of its own: it survives the terminal, Ctrl-C
-        # and a killed process group. The environment is small: whose shell started it must make no difference.
-        started = subprocess.Popen(
-            [sys.executable, "-I", "-m", "supervisor.supervisord", "-n", "-c", str(self.run / "supervisord.conf")],
+        # -I: neither the caller's directory nor its PYTHONPATH.
+        command = [sys.executable, "-I", "-m", "supervisor.supervisord", "-n", "-c", str(self.run / "supervisord.conf")]
+        # A session of its own, and no parent but init: it survives the terminal, Ctrl-C, a killed process group, and
+        # whoever ends a run by ending its descendants. The environment is small: whose shell it was must not matter.
+        started = subprocess.run(
+            ["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 & echo $!', "sh", *command],
             cwd=self.run,
             env={"PATH": os.defpath, "HOME": str(Path.home()), "TZ": "UTC", "LANG": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             start_new_session=True,
             umask=0o077,
+            timeout=START_SECONDS,
+            check=True,
         )
+        pid = int(started.stdout)
         deadline = time.monotonic() + START_SECONDS
-        while self.pid() != started.pid:
-            if (status := started.poll()) is not None or time.monotonic() > deadline:
-                what = (
-                    f"ended with status {status}" if status is not None else f"did not answer for {START_SECONDS:g} s"
-                )
+        while self.pid() != pid:
+            ended = not _alive(pid)
+            if ended or time.monotonic() > deadline:
                 raise SupervisorError(
-                    f"supervisord {what}.",
-                    instruction=f"Read {self.journal_file}, or run it in the foreground: {shlex.join(started.args)}",  # type: ignore[arg-type]
+                    f"supervisord {'ended at once' if ended else f'did not answer for {START_SECONDS:g} s'}.",
+                    instruction=f"Read {self.journal_file}, or run it in the foreground:"
+                    f" cd {shlex.quote(str(self.run))} && {shlex.join(command)}",
                 )
             time.sleep(0.02)
-        # Not waited for: it is meant to outlive us, and init adopts it. Keeps Python from warning about that.
-        started.returncode = 0
+
+    def _make(self, directory: Path) -> None:
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise state_error(directory, error) from error
 
     def put(self, component: str, programs: Sequence[Program], environment: Mapping[str, str]) -> None:
         """Make ``programs`` all that runs for ``component``; those that run are stopped first.
@@ -212,7 +218,7 @@ class Supervisor:
         """
         self.drop(component)
         files = self._files(component, programs, environment)
-        self._folder(component).mkdir(parents=True, mode=0o700)
+        self._make(self._folder(component))
         for path, text in files.items():
             write_private(path, text)
         if not self.ensure():

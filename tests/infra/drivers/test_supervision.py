@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from infra.drivers.bench import Bench, alive, eventually
 
@@ -100,6 +101,15 @@ def test_servers_outlive_the_process_group_that_started_them(bench: Bench, how: 
     assert bench.starts("echo") == 1
 
 
+def test_servers_do_not_descend_from_the_process_that_started_them(bench: Bench) -> None:
+    """Whoever ends a run by ending all its descendants does not reach them."""
+    command = _deploy(bench.home, "wait")
+    _read_until(command, "done")
+    assert psutil.Process(command.pid).children(recursive=True) == []
+    command.kill()
+    command.communicate(timeout=20)
+
+
 def test_interrupting_a_deploy_is_continued_by_the_next(bench: Bench) -> None:
     command = _deploy(bench.home)
     _read_until(command, "echo starting")
@@ -138,9 +148,7 @@ def test_of_simultaneous_starts_exactly_one_supervisor_wins(bench: Bench) -> Non
         started = list(pool.map(lambda one: one.ensure(), supervisors))
     assert started.count(True) == 1
     assert len({one.pid() for one in supervisors}) == 1
-    mine = f"{bench.home}/run/supervisord.conf".encode()
-    running = [path for path in Path("/proc").glob("[0-9]*/cmdline") if mine in path.read_bytes()]
-    assert len(running) == 1
+    assert len([path for path in Path("/proc").glob("[0-9]*/cwd") if _target(path) == bench.home / "run"]) == 1
 
 
 def test_two_deployments_run_side_by_side_without_touching_each_other(
@@ -203,6 +211,13 @@ def _read_until(command: subprocess.Popen[str], line: str) -> None:
         if said.strip() == line:
             return
     pytest.fail(f"the command ended without saying {line!r}")
+
+
+def _target(link: Path) -> Path | None:
+    try:
+        return link.readlink()
+    except OSError:  # ended meanwhile
+        return None
 
 
 def _process(bench: Bench, component: str) -> int:

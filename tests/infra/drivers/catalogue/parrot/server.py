@@ -10,7 +10,8 @@ from pathlib import Path
 settings = json.loads(Path(sys.argv[1]).read_text())
 data = Path(settings["data"])
 starts = data / "starts"
-starts.write_text(str(int(starts.read_text() if starts.exists() else 0) + 1))
+(data / "counting").write_text(str(int(starts.read_text() if starts.exists() else 0) + 1))
+(data / "counting").replace(starts)  # tests kill it at any moment
 sys.stderr.write("echo starts\n")
 if settings["crash"]:
     sys.stderr.write("cannot go on: the flux is out of tune\n")
