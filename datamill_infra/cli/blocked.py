@@ -25,8 +25,11 @@ def explain_blocked(deployment: Deployment, report: RunReport) -> None:
         report: of a run that was blocked.
     """
     known = [name for name in report.blocked_by if name in deployment.resolution.components]
+    recorded = next((failure.facts.get("since", "") for _, failure in report.failures), "")
     for name, one in inspect(Rollout(deployment), known).items():
         why = one.error.reason if one.error else one.change.reason
-        click.echo(f"Blocked by {name}: {health(one)} {since(one)}.", err=True)
+        # A component that was taken down has no trouble on record; when a pipeline last saw it is.
+        when = since(one) if one.failing_since or not recorded else recorded
+        click.echo(f"Blocked by {name}: {health(one)}, {when}.", err=True)
         click.echo(f"  why:    {' '.join(filter(None, (why, one.report.story)))}", err=True)
         click.echo(f"  repair: datamill up -c {name}", err=True)
