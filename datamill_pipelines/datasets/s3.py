@@ -11,16 +11,25 @@ import functools
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import S3Store as Client
 
 from datamill_pipelines.datasets.errors import DamagedObjectError, MissingObjectError, StoreUnreachableError
 from datamill_pipelines.datasets.framing import new_nonce
 from datamill_pipelines.datasets.objects import ObjectInfo, ObjectStore
+from datamill_pipelines.datasets.parts import LARGE, PART_SIZE, PartUploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +55,7 @@ class S3Store(ObjectStore):
         prefix: keys are below it; ``""`` for the whole bucket.
         connection: ``endpoint``, ``region``, ``access_key``, ``secret_key``, ``path_style``.
         timeout: seconds for one request.
+        part_size: bytes of the parts of large files.
         sleep: waits between attempts.
     """
 
@@ -56,12 +66,15 @@ class S3Store(ObjectStore):
         connection: ResolvedConnection,
         *,
         timeout: float = 60.0,
+        part_size: int = PART_SIZE,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.bucket, self.prefix = bucket, prefix.strip("/")
         self.url = f"s3://{bucket}/{self.prefix}".rstrip("/")
         self.connection = connection
         self._sleep = sleep
+        self._parts = PartUploads(connection, bucket, timeout, self._retry, part_size)
+        self._large = min(LARGE, 2 * part_size)
         self._random = random.Random()  # noqa: S311 (jitter)
         endpoint = connection.text("endpoint")
         self._client = Client(
@@ -103,7 +116,10 @@ class S3Store(ObjectStore):
             return None
 
     def put(self, key: str, body: Body) -> None:
-        """Create or replace."""
+        """Create or replace; large files in parallel parts."""
+        if isinstance(body, Path) and body.stat().st_size >= self._large:
+            self._parts.put(self._full(key), body)
+            return
         data = body.read_bytes() if isinstance(body, Path) else body
         self._retry(key, lambda: obstore.put(self._client, key, data, use_multipart=False))
 
@@ -148,20 +164,43 @@ class S3Store(ObjectStore):
         """The object's address for Spark (``s3a``) or another engine (``scheme="s3"``)."""
         return f"{scheme or 's3a'}://{self.bucket}/{self.prefix + '/' if self.prefix else ''}{key}"
 
+    def download(self, key: str, target: Path) -> None:
+        """Write the object to a file, a piece at a time."""
+        self._retry(key, lambda: self._download(key, target))
+
+    def _download(self, key: str, target: Path) -> None:
+        with target.open("wb") as file:
+            for piece in obstore.get(self._client, key).stream(min_chunk_size=4 << 20):
+                file.write(piece)
+
+    def abandoned(self, older_than: datetime) -> Iterator[str]:
+        """Abort uploads that killed writers left unfinished."""
+        return self._parts.abandoned(self._full(""), older_than)
+
+    def _full(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
+
     def _retry(self, key: str, call: Callable[[], T]) -> T:
         pause = _FIRST_PAUSE
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return call()
-            except (AlreadyExistsError, PreconditionError):
-                raise
-            except (FileNotFoundError, NotFoundError):
-                raise MissingObjectError(
-                    f"{self.url} has no object {key}.",
-                    instruction="Run `datamill data fsck`, and repair with `--from` another store.",
-                    key=key,
-                ) from None
-            except (BaseError, OSError) as error:
+            except Exception as error:
+                what = judge(error)
+                if what is Verdict.MISSING:
+                    raise MissingObjectError(
+                        f"{self.url} has no object {key}.",
+                        instruction="Run `datamill data fsck`, and repair with `--from` another store.",
+                        key=key,
+                    ) from None
+                if what is Verdict.REFUSED:
+                    raise StoreUnreachableError(
+                        f"{self.url} refuses access to {key}: {_short(error)}",
+                        instruction="Check the access key and the bucket of the connection: datamill status",
+                        key=key,
+                    ) from error
+                if what is Verdict.FINAL:
+                    raise
                 if attempt == ATTEMPTS:
                     raise StoreUnreachableError(
                         f"{self.url} gave no usable answer for {key} in {ATTEMPTS} attempts: {_short(error)}",
@@ -172,6 +211,38 @@ class S3Store(ObjectStore):
                 self._sleep(pause * (0.5 + self._random.random()))
                 pause = min(pause * 2, _LONGEST_PAUSE)
         raise AssertionError(key)
+
+
+class Verdict(Enum):
+    """What an error means for the request."""
+
+    RETRY = auto()
+    MISSING = auto()
+    REFUSED = auto()
+    FINAL = auto()
+
+
+_VERDICTS: tuple[tuple[tuple[type[Exception], ...], Verdict], ...] = (
+    ((AlreadyExistsError, PreconditionError), Verdict.FINAL),
+    ((FileNotFoundError, NotFoundError), Verdict.MISSING),
+    ((PermissionDeniedError, UnauthenticatedError), Verdict.REFUSED),
+    ((BaseError, OSError), Verdict.RETRY),
+)
+"""The first that fits counts."""
+
+
+def judge(error: Exception) -> Verdict:
+    """What to do about an error of obstore or botocore."""
+    for kinds, verdict in _VERDICTS:
+        if isinstance(error, kinds):
+            return verdict
+    response = getattr(error, "response", None)  # botocore's ClientError, without importing it
+    if isinstance(response, dict):
+        code, status = response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+        if code in {"NoSuchKey", "NoSuchUpload", "404"}:
+            return Verdict.MISSING
+        return Verdict.REFUSED if status in {401, 403} else Verdict.RETRY
+    return Verdict.RETRY if type(error).__module__.startswith(("botocore", "urllib3")) else Verdict.FINAL
 
 
 def _short(error: BaseException) -> str:
