@@ -90,8 +90,8 @@ def test_nothing_is_pushed_to_pachyderm_or_pulled_from_it(raw: PachydermRepo, tm
 
 
 def test_the_sdk_is_imported_only_when_a_store_is_opened(tmp_path: Path) -> None:
-    import subprocess  # noqa: PLC0415 (beside its only use)
-    import sys  # noqa: PLC0415
+    import subprocess
+    import sys
 
     code = (
         "import sys, datamill_pipelines.datasets as d, datamill_pipelines.datasets.pachyderm\n"
@@ -102,9 +102,9 @@ def test_the_sdk_is_imported_only_when_a_store_is_opened(tmp_path: Path) -> None
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from datamill_infra.model.connections import ResolvedConnection  # noqa: PLC0415 (beside its only use)
-    from datamill_infra.model.errors import ConfigurationError  # noqa: PLC0415
-    from datamill_pipelines.datasets import open_store  # noqa: PLC0415
+    from datamill_infra.model.connections import ResolvedConnection
+    from datamill_infra.model.errors import ConfigurationError
+    from datamill_pipelines.datasets import open_store
 
     monkeypatch.setattr("datamill_pipelines.datasets.pachyderm.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError) as caught:

@@ -73,7 +73,7 @@ def test_every_method_of_the_standin_is_one_of_the_sdk() -> None:
         def __getattr__(self, _: str) -> Callable[..., Any]:
             return lambda path, **_: paths.add(path)
 
-    from pachyderm_sdk.api import version  # noqa: PLC0415 (beside its only use)
+    from pachyderm_sdk.api import version
 
     for module in (pfs, pps, transaction, metadata, version):
         module.ApiStub(Recorder())
