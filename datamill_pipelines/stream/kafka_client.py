@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 BUDGET_SECONDS = 30.0
 """How long a broker may take to answer a question about a topic."""
+
+RETRY_SECONDS = 0.1
+ELECTING = frozenset(
+    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+)
 
 log = logging.getLogger(__name__)
 
@@ -68,41 +74,49 @@ def describe_topic(connection: ResolvedConnection, topic: str, *, timeout: float
     Args:
         connection: of the broker.
         topic: name of the topic.
-        timeout: budget in seconds for each of three questions.
+        timeout: budget in seconds.
 
     Raises:
         UnknownTopicError: there is no such topic.
         UnhealthyError: the broker did not answer.
     """
     admin = AdminClient(client_options(connection), logger=log)
-    try:
-        cluster = admin.describe_cluster(request_timeout=timeout).result()
-        described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result()
-        partitions = [TopicPartition(topic, each.id) for each in described.partitions]
-        earliest, latest = (
-            admin.list_offsets(
-                dict.fromkeys(partitions, spec),
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=timeout,
-            )
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return _describe(admin, topic, max(deadline - time.monotonic(), RETRY_SECONDS))
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise UnknownTopicError(
+                    f"There is no topic {topic!r} on {connection.text('bootstrap_servers')}.",
+                    instruction="Materialise the events asset that fills it, or create the topic.",
+                ) from None
+            # A topic that was made a moment ago may have no leader yet.
+            if cause.code() not in ELECTING or time.monotonic() > deadline:
+                raise UnhealthyError(
+                    f"The broker {connection.component} ({connection.text('bootstrap_servers')}) did not answer within"
+                    f" {timeout:.0f} s when asked about the topic {topic!r}: {cause.str()}.",
+                    instruction="Run `datamill status` to see the broker's state, and `datamill up` to repair it.",
+                ) from None
+            time.sleep(RETRY_SECONDS)
+
+
+def _describe(admin: AdminClient, topic: str, timeout: float) -> TopicFacts:
+    cluster = admin.describe_cluster(request_timeout=timeout).result()
+    described = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout)[topic].result()
+    partitions = [TopicPartition(topic, each.id) for each in described.partitions]
+    earliest, latest = (
+        admin.list_offsets(
+            dict.fromkeys(partitions, spec), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout
         )
-        return TopicFacts(
-            cluster_id=cluster.cluster_id,
-            topic=topic,
-            # Kafka's tools print ids with the URL-safe alphabet.
-            topic_id=str(described.topic_id).replace("+", "-").replace("/", "_"),
-            earliest={each.partition: future.result().offset for each, future in earliest.items()},
-            latest={each.partition: future.result().offset for each, future in latest.items()},
-        )
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise UnknownTopicError(
-                f"There is no topic {topic!r} on {connection.text('bootstrap_servers')}.",
-                instruction="Materialise the events asset that fills it, or create the topic.",
-            ) from None
-        raise UnhealthyError(
-            f"The broker {connection.component} ({connection.text('bootstrap_servers')}) did not answer within"
-            f" {timeout:.0f} s when asked about the topic {topic!r}: {error.args[0].str()}.",
-            instruction="Run `datamill status` to see the broker's state, and `datamill up` to repair it.",
-        ) from None
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+    )
+    return TopicFacts(
+        cluster_id=cluster.cluster_id,
+        topic=topic,
+        # Kafka's tools print ids with the URL-safe alphabet.
+        topic_id=str(described.topic_id).replace("+", "-").replace("/", "_"),
+        earliest={each.partition: future.result().offset for each, future in earliest.items()},
+        latest={each.partition: future.result().offset for each, future in latest.items()},
+    )

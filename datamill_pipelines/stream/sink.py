@@ -139,7 +139,7 @@ class Sink:
         target: where.
         limits: of memory and time.
         clock: seconds, monotonic.
-        on_commit: told each commit.
+        on_commit: told each commit, before it is acknowledged to the source.
     """
 
     def __init__(
@@ -211,11 +211,11 @@ class Sink:
             raise
         self._taken_since = None
         self._landing.forget()
-        self._feed.acknowledge()
         if txn.commit is not None:
             self._landed.commits.append(txn.commit)
             self._landed.counts += counts
             self._on_commit(txn.commit, counts)
+        self._feed.acknowledge()
         return True
 
     def begin(self, head: Head) -> None:

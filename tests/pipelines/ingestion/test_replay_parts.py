@@ -53,11 +53,11 @@ def test_a_paced_replay_sends_each_event_when_it_is_due() -> None:
     pace = Pace(speed=60.0, clock=clock, sleep=clock.sleep)
     sent = [(clock.now, list(part)) for part in pace.slices([0, 30_000, 20_000, 60_000, 240_000])]
 
-    assert [index for _, part in sent for index in part] == [0, 1, 2, 3, 4]
-    assert sent[0] == (0.0, [0])
-    assert sent[1] == (0.5, [1, 2])
-    assert sent[2] == (1.0, [3])
-    assert sent[3][0] == 4.0
+    assert [0, 1, 2, 3, 4] == [index for _, part in sent for index in part]
+    assert (0.0, [0]) == sent[0]
+    assert (0.5, [1, 2]) == sent[1]
+    assert (1.0, [3]) == sent[2]
+    assert 4.0 == sent[3][0]
 
 
 def test_speed_zero_is_as_fast_as_possible() -> None:
@@ -66,13 +66,13 @@ def test_speed_zero_is_as_fast_as_possible() -> None:
     parts = list(Pace(most=4, clock=clock, sleep=clock.sleep).slices([9_000_000, 0, 5, 10**9, 1, 2]))
 
     assert [range(4), range(4, 6)] == parts
-    assert clock.now == 0.0
+    assert 0.0 == clock.now
 
 
 def test_two_months_have_the_flights_they_have() -> None:
-    assert nycflights.flights(["2013-01", "2013-02"]).height == 51_955
-    assert nycflights.flights(nycflights.MONTHS).height == 336_776
-    assert nycflights.weather(nycflights.MONTHS).height == 26_115
+    assert 51_955 == nycflights.flights(["2013-01", "2013-02"]).height
+    assert 336_776 == nycflights.flights(nycflights.MONTHS).height
+    assert 26_115 == nycflights.weather(nycflights.MONTHS).height
 
 
 def test_rows_keep_the_number_they_have_in_the_file() -> None:
@@ -92,14 +92,14 @@ def test_every_flight_becomes_a_good_message_of_its_key_and_time() -> None:
     events = _events(rows, 4)
     decoded = decode(events.values, FLIGHTS)
 
-    assert decoded.dead == ()
-    assert decoded.schema.accepted == {}
+    assert () == decoded.dead
+    assert {} == decoded.schema.accepted
     assert rows.drop("row", "time_hour").rows() == [
         tuple(row.values()) for row in decoded.table.drop_columns(["time_hour"]).to_pylist()
     ]
-    assert events.keys[0] == "UA1545"
+    assert "UA1545" == events.keys[0]
     # 5:15 in New York in January.
-    assert events.timestamps[0] == 1_357_035_300_000
+    assert 1_357_035_300_000 == events.timestamps[0]
 
 
 def test_a_flight_number_stays_in_one_partition_and_all_partitions_are_used() -> None:
@@ -117,14 +117,14 @@ def test_every_observation_has_an_id_of_its_own_that_never_changes() -> None:
 
     assert first == again
     assert len(first) == len({message.message_id for message in first})
-    assert decode([message.payload for message in first], WEATHER).dead == ()
+    assert () == decode([message.payload for message in first], WEATHER).dead
     assert {"EWR", "JFK", "LGA"} == {message.station for message in first}
     assert sorted(message.instant for message in first) == [message.instant for message in first]
-    assert json.loads(first[0].payload)["origin"] == "EWR"
+    assert "EWR" == json.loads(first[0].payload)["origin"]
 
 
 def test_reference_tables_hold_what_is_declared() -> None:
     assert [column.name for column in PLANES] == nycflights.planes().columns
     assert [column.name for column in AIRPORTS] == nycflights.airports().columns
-    assert nycflights.planes()["tailnum"].n_unique() == 3_322
-    assert nycflights.airports()["faa"].n_unique() == 1_458
+    assert 3_322 == nycflights.planes()["tailnum"].n_unique()
+    assert 1_458 == nycflights.airports()["faa"].n_unique()

@@ -134,7 +134,7 @@ def test_what_the_fast_way_takes_the_careful_way_takes_with_the_same_columns(val
     fast = decode_clean([value], SCHEMA)
     careful = decode_each([value], SCHEMA)
     if fast is not None:
-        assert careful.dead == ()
+        assert () == careful.dead
         assert fast.equals(careful.table)
 
 
@@ -146,11 +146,11 @@ def test_an_unusual_message_in_a_large_batch_costs_only_itself() -> None:
 
     decoded = decode(values, SCHEMA)
 
-    assert [each.index for each in decoded.dead] == [777, 900]
+    assert [777, 900] == [each.index for each in decoded.dead]
     assert "not JSON" in decoded.dead[0].reason
-    assert decoded.dead[1].reason == "wrong type: 'new' is an integer, and the column is string"
+    assert "wrong type: 'new' is an integer, and the column is string" == decoded.dead[1].reason
     assert [number for number in range(20 * FEW) if number not in (777, 900)] == decoded.table["a"].to_pylist()
-    assert decoded.schema.accepted == {"new": "string"}
+    assert {"new": "string"} == decoded.schema.accepted
 
 
 @pytest.mark.parametrize(
@@ -178,27 +178,27 @@ def test_an_unusual_message_in_a_large_batch_costs_only_itself() -> None:
 def test_a_bad_message_gets_its_reason(value: bytes | None, reason: str) -> None:
     decoded = decode([GOOD, value, GOOD], SCHEMA)
 
-    assert [each.index for each in decoded.dead] == [1]
+    assert [1] == [each.index for each in decoded.dead]
     assert decoded.dead[0].reason.startswith(reason)
-    assert decoded.table.num_rows == 2
+    assert 2 == decoded.table.num_rows
 
 
 def test_a_new_key_gets_the_type_of_its_first_value_and_keeps_it() -> None:
     decoded = decode([b'{"a":1,"n":null}', b'{"a":2,"n":2}', b'{"a":3,"n":2.5}', b'{"a":4}'], SCHEMA)
 
-    assert decoded.schema.accepted == {"n": "int64"}
-    assert decoded.table["n"].to_pylist() == [None, 2, None]
-    assert [each.index for each in decoded.dead] == [2]
+    assert {"n": "int64"} == decoded.schema.accepted
+    assert [None, 2, None] == decoded.table["n"].to_pylist()
+    assert [2] == [each.index for each in decoded.dead]
 
 
 def test_a_bad_message_adds_no_column() -> None:
     decoded = decode([b'{"new":1}', b'{"a":1,"new":"x"}'], SCHEMA)
 
-    assert decoded.schema.accepted == {"new": "string"}
+    assert {"new": "string"} == decoded.schema.accepted
 
 
 def test_a_number_is_finite() -> None:
     decoded = decode([b'{"a":1,"f":0.1}', b'{"a":1,"f":Infinity}', b'{"a":1,"f":null}'], SCHEMA)
 
-    assert decoded.table["f"].to_pylist() == [0.1, None]
+    assert [0.1, None] == decoded.table["f"].to_pylist()
     assert all(value is None or math.isfinite(value) for value in decoded.table["f"].to_pylist())

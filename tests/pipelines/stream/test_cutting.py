@@ -29,7 +29,7 @@ def test_a_block_is_aligned_to_its_size_and_full_unless_it_is_the_last(cutting: 
     for block in cutting.blocks(landed)[:-1]:
         size = block.end - block.start
 
-        assert block.start % size == 0
+        assert 0 == block.start % size
         assert size in {cutting.grain * cutting.fan_in**power for power in range(12)}
 
 
@@ -67,4 +67,4 @@ def test_sizes_that_do_not_nest_are_refused(sizes: tuple[int, int, int]) -> None
 
 
 def test_names_sort_as_numbers_do() -> None:
-    assert Block(0, 131_072).name == "000000000000-000000131072"
+    assert "000000000000-000000131072" == Block(0, 131_072).name

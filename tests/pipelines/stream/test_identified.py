@@ -76,8 +76,8 @@ def test_messages_delivered_again_are_landed_once(store: DatasetStore) -> None:
 
     landed = land(store, Broker([*messages, *messages]))
 
-    assert landed.commits == []
-    assert store.commit_view("raw/w@main").table().num_rows == 60
+    assert [] == landed.commits
+    assert 60 == store.commit_view("raw/w@main").table().num_rows
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -102,14 +102,14 @@ def test_a_file_holds_a_window_of_event_time_in_utc_sorted_by_id(store: DatasetS
 
     view = store.commit_view("raw/w@main")
 
-    assert {file.path: file.rows for file in view.files()} == {"2013-01-01.parquet": 2, "2013-01-02.parquet": 2}
-    assert view.table("2013-01-01")["message_id"].to_pylist() == ["m-000", "m-001"]
+    assert {"2013-01-01.parquet": 2, "2013-01-02.parquet": 2} == {file.path: file.rows for file in view.files()}
+    assert ["m-000", "m-001"] == view.table("2013-01-01")["message_id"].to_pylist()
 
 
 def test_a_message_without_id_is_landed_each_time_it_comes(store: DatasetStore) -> None:
     land(store, Broker([message(1, message_id=None), message(1, message_id=None)]))
 
-    assert store.commit_view("raw/w@main").table()["v"].to_pylist() == [1, 1]
+    assert [1, 1] == store.commit_view("raw/w@main").table()["v"].to_pylist()
 
 
 def test_another_message_with_a_known_id_is_kept_as_a_dead_letter(store: DatasetStore) -> None:
@@ -118,10 +118,10 @@ def test_another_message_with_a_known_id_is_kept_as_a_dead_letter(store: Dataset
     landed = land(store, Broker([message(1, value=99)]))
 
     letters = store.commit_view("raw/w@main").table("_dead_letters/").to_pylist()
-    assert landed.counts.dead_letters == 1
+    assert 1 == landed.counts.dead_letters
     assert [(row["message_id"], row["reason"]) for row in letters] == [("m-001", REUSED)]
-    assert json.loads(letters[0]["value"])["v"] == 99
-    assert store.commit_view("raw/w@main").table()["v"].to_pylist() == [1]
+    assert 99 == json.loads(letters[0]["value"])["v"]
+    assert [1] == store.commit_view("raw/w@main").table()["v"].to_pylist()
 
 
 def test_a_bad_message_is_kept_once_with_its_bytes_place_and_reason(store: DatasetStore) -> None:
@@ -131,8 +131,8 @@ def test_a_bad_message_is_kept_once_with_its_bytes_place_and_reason(store: Datas
 
     letters = store.commit_view("raw/w@main").table("_dead_letters/").to_pylist()
 
-    assert [(row["place"], row["message_id"], row["value"]) for row in letters] == [
-        ("weather/JFK", "bad-1", b"garbage")
+    assert [("weather/JFK", "bad-1", b"garbage")] == [
+        (row["place"], row["message_id"], row["value"]) for row in letters
     ]
     assert letters[0]["reason"].startswith("not JSON")
 
@@ -142,7 +142,7 @@ def test_what_was_not_committed_is_not_acknowledged(store: DatasetStore) -> None
     with pytest.raises(Exception, match="A bad message in weather/JFK with id bad-1"):
         land(store, broker, bad_messages="stop")
 
-    assert len(broker.queue) == 2
+    assert 2 == len(broker.queue)
 
 
 def test_a_refused_commit_takes_the_messages_again(store: DatasetStore) -> None:
@@ -160,10 +160,10 @@ def test_a_refused_commit_takes_the_messages_again(store: DatasetStore) -> None:
     feed = Raced(broker, "weather", idle_seconds=0.5, clock=lambda: broker.now)
     landed = Sink(feed, landing, Target(store, "raw/w")).run()
 
-    assert landed.refused == 1
+    assert 1 == landed.refused
 
     assert [*range(30)] == sorted(store.commit_view("raw/w@main").table()["v"].to_pylist())
-    assert broker.queue == []
+    assert [] == broker.queue
 
 
 def test_messages_that_are_expected_and_do_not_come_are_an_error(store: DatasetStore) -> None:

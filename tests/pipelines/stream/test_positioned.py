@@ -99,9 +99,9 @@ def test_a_new_column_is_accepted_recorded_and_kept(store: DatasetStore) -> None
         "s": [None] * 3,
         "later": [None, 1, 4],
     }
-    assert landed.counts.dead_letters == 1
+    assert 1 == landed.counts.dead_letters
     first = store.commit_view("raw/x@main~1").commit
-    assert first.metadata["accepted_columns"] == {"later": "int64"}
+    assert {"later": "int64"} == first.metadata["accepted_columns"]
 
 
 def test_a_column_that_no_record_of_a_block_has_is_not_in_its_file(store: DatasetStore) -> None:
@@ -110,8 +110,8 @@ def test_a_column_that_no_record_of_a_block_has_is_not_in_its_file(store: Datase
 
     files = {file.path: file.schema for file in store.commit_view("raw/x@main").files()}
 
-    assert [name for name, *_ in files["00000/000000000000-000000000064.parquet"] or ()] == ["n", "s"]
-    assert [name for name, *_ in files["00000/000000000064-000000000065.parquet"] or ()] == ["n", "s", "later"]
+    assert ["n", "s"] == [name for name, *_ in files["00000/000000000000-000000000064.parquet"] or ()]
+    assert ["n", "s", "later"] == [name for name, *_ in files["00000/000000000064-000000000065.parquet"] or ()]
 
 
 def test_a_bad_message_stops_the_sink_where_the_policy_says_so(store: DatasetStore) -> None:
@@ -125,7 +125,7 @@ def test_nothing_new_makes_no_commit(store: DatasetStore) -> None:
     source = topic(1, 10)
     land(store, source, "raw/x")
 
-    assert land(store, source, "raw/x").commits == []
+    assert [] == land(store, source, "raw/x").commits
 
 
 def test_acknowledged_is_what_is_committed(store: DatasetStore) -> None:
@@ -133,10 +133,10 @@ def test_acknowledged_is_what_is_committed(store: DatasetStore) -> None:
 
     land(store, source, "raw/x")
 
-    assert source.acknowledged == {0: 10, 1: 5}
+    assert {0: 10, 1: 5} == source.acknowledged
     positions = store.commit_view("raw/x@main").commit.positions
-    assert {each: positions[f"memory/memory/{each}"].end for each in (0, 1)} == {0: 10, 1: 5}
-    assert {each: positions[f"records/{each}"].end for each in (0, 1)} == {0: 10, 1: 5}
+    assert {0: 10, 1: 5} == {each: positions[f"memory/memory/{each}"].end for each in (0, 1)}
+    assert {0: 10, 1: 5} == {each: positions[f"records/{each}"].end for each in (0, 1)}
 
 
 def test_a_dataset_keeps_the_rules_it_was_begun_with(store: DatasetStore) -> None:
@@ -167,7 +167,7 @@ def test_of_two_sinks_one_wins_and_the_other_begins_again_behind_it(store: Datas
     before = store.commit_view("raw/x@main").id
     landed = late.run()
 
-    assert landed.commits == []
+    assert [] == landed.commits
     assert before == store.commit_view("raw/x@main").id
 
 
@@ -187,7 +187,7 @@ def test_a_sink_that_slept_between_reading_and_committing_is_refused(store: Data
         Sleepy(source), PositionedLanding(SCHEMA, dataset="raw/x@main", cutting=CUTTING), Target(store, "raw/x")
     ).run()
 
-    assert landed.refused == 1
-    assert landed.commits == []
+    assert 1 == landed.refused
+    assert [] == landed.commits
     land(store, source, "once")
     assert store.commit_view("once@main").tree_digest == store.commit_view("raw/x@main").tree_digest

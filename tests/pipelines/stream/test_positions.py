@@ -29,11 +29,11 @@ def test_a_landed_position_is_continued_or_refused_and_never_changed_silently(
         assert at > earliest + more
     else:
         assert {0: at, 1: earliest} == resumption.positions
-        assert resumption.adopted == ()
+        assert () == resumption.adopted
 
 
 def test_a_first_run_begins_with_the_first_record_that_exists() -> None:
-    assert resume(topic(7), {}, dataset="d").positions == {0: 7, 1: 7}
+    assert {0: 7, 1: 7} == resume(topic(7), {}, dataset="d").positions
 
 
 def test_a_recreated_topic_is_refused_by_name_with_the_command_that_adopts_it() -> None:
@@ -55,8 +55,8 @@ def test_the_same_topic_on_another_cluster_is_another_topic() -> None:
 def test_an_adopted_topic_is_read_from_its_beginning_and_said_to_be_adopted() -> None:
     resumption = resume(topic(topic_id="id2"), {topic().position_key(0): 50}, dataset="d", adopt=True)
 
-    assert resumption.positions == {0: 0, 1: 0}
-    assert len(resumption.adopted) == 1
+    assert {0: 0, 1: 0} == resumption.positions
+    assert 1 == len(resumption.adopted)
 
 
 def test_an_adopted_topic_stays_adopted() -> None:
@@ -64,7 +64,7 @@ def test_an_adopted_topic_stays_adopted() -> None:
 
     resumption = resume(new, {old.position_key(0): 50, new.position_key(0): 3}, dataset="d")
 
-    assert resumption.positions == {0: 3, 1: 0}
+    assert {0: 3, 1: 0} == resumption.positions
 
 
 def test_an_adopted_gap_continues_with_the_first_record_that_exists() -> None:
@@ -72,20 +72,20 @@ def test_an_adopted_gap_continues_with_the_first_record_that_exists() -> None:
 
     resumption = resume(facts, {facts.position_key(0): 5, facts.position_key(1): 30}, dataset="d", adopt=True)
 
-    assert resumption.positions == {0: 20, 1: 30}
+    assert {0: 20, 1: 30} == resumption.positions
     assert "Records 5 to 19 of flights/0" in resumption.adopted[0]
 
 
 def test_an_adopted_truncation_continues_at_the_end() -> None:
     facts = topic(latest=10)
 
-    assert resume(facts, {facts.position_key(0): 50, facts.position_key(1): 4}, dataset="d", adopt=True).positions == {
+    assert {
         0: 10,
         1: 4,
-    }
+    } == resume(facts, {facts.position_key(0): 50, facts.position_key(1): 4}, dataset="d", adopt=True).positions
 
 
 def test_positions_of_other_topics_are_of_no_concern() -> None:
     other = TopicFacts("c1", "others", "id9", {0: 0}, {0: 9})
 
-    assert resume(topic(), {other.position_key(0): 9, "records/0": 5}, dataset="d").positions == {0: 0, 1: 0}
+    assert {0: 0, 1: 0} == resume(topic(), {other.position_key(0): 9, "records/0": 5}, dataset="d").positions
