@@ -49,6 +49,16 @@ def models_flight_delay(
     context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections
 ) -> dg.MaterializeResult[None]:
     """Train, judge, register, and promote if every criterion is met; equal input gives the version that is there."""
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415  (loads the libraries that it limits)
+
+    # Threads of this step would only take the cores from Dask's workers, and wait for them busily.
+    with threadpool_limits(1):
+        return _train_and_judge(context, config, platform)
+
+
+def _train_and_judge(
+    context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections
+) -> dg.MaterializeResult[None]:
     url = platform.get("mlflow").text("url")
     view = platform.store().commit_view(f"{FEATURES}@main")
     key = training_key(view.tree_digest, config.train_month, config.test_month, code_version())
