@@ -107,14 +107,13 @@ def test_the_future_does_change_the_features_of_flights_asked_about_later() -> N
 
 
 def test_a_flights_own_outcome_is_in_none_of_its_features() -> None:
-    flight = RAW.flights.index[len(RAW.flights) // 2]
+    middle = len(RAW.flights) // 2
     flights = RAW.flights.copy()
-    flights.loc[flight, ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]] = np.nan
+    flights.loc[flights.index[middle], ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]] = np.nan
     changed = RAW.with_flights(flights).features(MONTH)
-    number = f"{flights.at[flight, 'carrier']}{flights.at[flight, 'flight']}"
-    row = (
-        f"2013-03-{flights.at[flight, 'day']:02d}-{number}-{flights.at[flight, 'origin']}-{flights.at[flight, 'dest']}"
-    )
+    flight = flights.iloc[middle]
+    number = f"{flight.carrier}{flight.flight}"
+    row = f"2013-03-{flight.day:02d}-{number}-{flight.origin}-{flight.dest}"
     features = BASELINE.columns.difference(LABELS)
     pd.testing.assert_series_equal(BASELINE.loc[row, features], changed.loc[row, features])
 
