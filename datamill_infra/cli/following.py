@@ -61,7 +61,10 @@ class Follower:
 
     def _on_run_failure(self, event: DagsterEvent) -> None:
         error = event.job_failure_data.error
-        self.run_failure = Failure(error.message.strip() if error else event.message or "The run failed.")
+        self.run_failure = Failure(
+            error.message.strip() if error else event.message or "The run failed.",
+            error=(error.cls_name or "") if error else "",
+        )
 
     def _on_planned(self, step: StepReport, event: DagsterEvent, at: float) -> None:
         del at

@@ -38,6 +38,11 @@ class Failure:
     facts: dict[str, str] = field(default_factory=dict)
 
 
+def is_interrupt(failure: Failure | None) -> bool:
+    """Whether something ended because the command was interrupted; Dagster records that as a failure."""
+    return failure is not None and failure.error in INTERRUPTS
+
+
 @dataclass
 class StepReport:
     """One step.
@@ -67,7 +72,7 @@ class StepReport:
     @property
     def interrupted(self) -> bool:
         """Whether it ended because the command was interrupted; Dagster records that as a failure of the step."""
-        return self.failure is not None and self.failure.error in INTERRUPTS
+        return is_interrupt(self.failure)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from datamill_infra.cli.following import INVOCATION_TAG, Follower, FollowingThread
-from datamill_infra.cli.reports import RunReport, Status
+from datamill_infra.cli.reports import RunReport, Status, is_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +75,7 @@ def execute(
         blocked_by = tuple(filter(None, (run.tags.get(BLOCKED_TAG, "") if run else "").split(",")))
         status: Status = "failed"
         interrupted = interrupted or any(step.interrupted for step in follower.steps.values())
+        interrupted = interrupted or is_interrupt(follower.run_failure)
         if interrupted or (run and run.status is dg.DagsterRunStatus.CANCELED):
             status = "interrupted"
         elif result.success:
