@@ -58,7 +58,10 @@ def resume(
         TruncatedTopicError: a partition ends before its landed position.
     """
     adopted: list[str] = []
-    command = f"`datamill run sink {dataset} --adopt` accepts the topic as it is, and records that in the commit."
+    command = (
+        "`datamill run land_flights --config FILE` with `adopt: true` in FILE (docs/sinks.md) accepts the topic as it is,"
+        " and records that in the commit."
+    )
     own = {partition: facts.position_key(partition) for partition in facts.earliest}
     others = {key for key in landed if _is_of(key, facts.topic) and key not in own.values()}
     if others and not any(key in landed for key in own.values()):
