@@ -60,7 +60,9 @@ def s3_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resolved
         (paths.config / name).write_text(text, encoding="utf-8")
     with paths.log.open("wb") as log:
         environment = {**os.environ, **program.environment}
-        process = subprocess.Popen(program.argv, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        # A killed test run must not leave its server behind.
+        argv = ("/usr/bin/setpriv", "--pdeathsig", "KILL", "--", *program.argv)
+        process = subprocess.Popen(argv, stdout=log, stderr=subprocess.STDOUT, env=environment)
     fields: dict[str, str | int | bool] = {
         "endpoint": f"http://127.0.0.1:{port}",
         "region": "us-east-1",
