@@ -71,7 +71,7 @@ def url(home: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         ui.send_signal(signal.SIGINT)
-        ui.wait(120)
+        ui.communicate(timeout=120)
 
 
 @pytest.fixture

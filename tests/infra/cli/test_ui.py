@@ -121,7 +121,7 @@ def ui(shared_marsh: Path) -> Iterator[Ui]:
     finally:
         if ui.process.poll() is None:
             ui.process.send_signal(signal.SIGINT)
-            ui.process.wait(60)
+        ui.process.communicate(timeout=60)
 
 
 def test_both_code_locations_are_served(ui: Ui) -> None:
