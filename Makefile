@@ -6,7 +6,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 SOURCES := datamill_infra datamill_pipelines tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-faults test-browser check format bench lock clean
+.PHONY: help install dev demo test test-quick test-faults test-browser check format bench lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,10 @@ demo: install ## Set up the platform, run the pipelines, train and serve a model
 
 test: dev ## All tests that need no Kubernetes, no browser and no root
 	$(BIN)/pytest -m "not browser and not faults"
+
+test-quick: dev ## The tests of the model, the probes and the pipelines' own code (about two minutes)
+	$(BIN)/pytest -n 2 tests/infra/model tests/infra/capabilities tests/pipelines/training tests/pipelines/serving \
+	  tests/pipelines/stream tests/pipelines/ingestion tests/pipelines/batch tests/pipelines/*.py
 
 test-faults: dev ## The fault bench with its large counts (under 40 min)
 	$(BIN)/pytest -m faults --timeout 2400
