@@ -22,7 +22,7 @@ from datamill_pipelines.datasets.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pyarrow as pa
 
@@ -132,8 +132,3 @@ def _is_packed(file: StagedFile) -> bool:
 
 def _bytes(body: Body) -> bytes:
     return body.read_bytes() if isinstance(body, Path) else body
-
-
-def sizes(files: Mapping[str, StagedFile]) -> int:
-    """Bytes of staged files that are held in memory."""
-    return sum(len(file.body) for file in files.values() if isinstance(file.body, bytes))

@@ -12,7 +12,7 @@ from datamill_pipelines.datasets.blobs import BlobReader, place_of
 from datamill_pipelines.datasets.errors import CollectedError, StoreError
 from datamill_pipelines.datasets.framing import new_nonce
 from datamill_pipelines.datasets.names import blob_key, pack_key
-from datamill_pipelines.datasets.staging import lay_out, sizes
+from datamill_pipelines.datasets.staging import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,7 @@ class Uploads:
         self._objects = objects
         self._collection = collection
         self._staged: dict[str, StagedFile] = {}
+        self._size = 0
         self._held: dict[str, Body] = {}
         self.entries: dict[str, FileEntry | None] = {}
         self.pending: dict[str, Body] = {}
@@ -55,7 +56,9 @@ class Uploads:
 
     def forget(self, path: str) -> None:
         """Drop what was said about a path."""
-        self._staged.pop(path, None)
+        dropped = self._staged.pop(path, None)
+        if dropped is not None:
+            self._size -= _held(dropped)
         self.entries.pop(path, None)
 
     def set(self, path: str, entry: FileEntry | None) -> None:
@@ -67,7 +70,8 @@ class Uploads:
         """Take a file whose bytes are at hand."""
         self.forget(file.entry.path)
         self._staged[file.entry.path] = file
-        if sizes(self._staged) > MEMORY:
+        self._size += _held(file)
+        if self._size > MEMORY:
             self.lay_out()
             self.flush()
 
@@ -81,6 +85,7 @@ class Uploads:
             return
         entries, objects = lay_out(list(self._staged.values()))
         self._staged.clear()
+        self._size = 0
         self.entries.update(entries)
         self.pending.update(objects)
         self._avoid(lambda key: key in objects)
@@ -158,3 +163,8 @@ def _salted(entry: FileEntry, offset: int | None, salt: str) -> tuple[str, str]:
         return f"~{salt}", blob_key(entry.digest, entry.path, salt)
     digest = entry.place.split(":")[0].split("~")[0]
     return f"{digest}~{salt}:{offset}", pack_key(digest, salt)
+
+
+def _held(file: StagedFile) -> int:
+    """Bytes of a staged file that are in memory."""
+    return len(file.body) if isinstance(file.body, bytes) else 0
