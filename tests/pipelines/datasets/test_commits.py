@@ -382,3 +382,16 @@ def test_a_directory_is_opened_by_its_url(tmp_path: Path) -> None:
     put(open_store(url).create_repo("raw/flights"), {"a": b"1"})
     assert open_store(url).repos() == ["raw/flights"]
     assert url == open_store(url).url
+
+
+@pytest.mark.parametrize("first", ["a", "a/b"])
+def test_a_path_is_a_file_or_a_folder_never_both(memory: DatasetStore, first: str) -> None:
+    second = "a/b" if first == "a" else "a"
+    repo = memory.create_repo("raw/flights")
+    with pytest.raises(InvalidNameError, match="folder"):
+        put(repo, {"a": b"1", "a/b": b"2"})
+    put(repo, {first: b"1"})
+    with pytest.raises(InvalidNameError, match="folder"):
+        put(repo, {second: b"2"})
+    put(repo, {first: None, second: b"2"})
+    assert contents(repo.commit_view()) == {second: b"2"}
