@@ -24,6 +24,7 @@ Reading::
     view = store.commit_view("raw/flights@main")  # @tag, @<commit id>, @main~1
     view.table("2013/01/", columns=["carrier"])  # verified, one pyarrow.Table
     view.uris("2013/01/")  # paths or s3a:// addresses for engines
+    store.sql("select carrier, count(*) from 'raw/flights@main' group by 1")
     view.tree_digest, view.subtree_digest("2013/01/"), view.logical_digest()
 
 Everything is raised as :class:`~datamill_pipelines.datasets.errors.DatasetError`, with a reason and an instruction. The

@@ -31,8 +31,9 @@ def merge_branch(repo: Repo, source: str, into: str, facts: Mapping[str, str]) -
 
     Raises:
         MergeConflictError: both sides changed the same files or positions; nothing was written.
+        NotFoundError: ``source`` names no commit, or ``into`` no branch.
     """
-    theirs, ours = repo.resolve(source), repo.resolve(into)
+    theirs, ours = repo.resolve(source), repo.head(into)
     base = common_ancestor(repo, ours, theirs)
     if base is not None and base.id == theirs.id:
         return None

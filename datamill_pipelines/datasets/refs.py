@@ -32,9 +32,14 @@ class Ref(NamedTuple):
     revision: str
     back: int
 
+    @property
+    def written(self) -> str:
+        """The revision with ``~n``."""
+        return self.revision + (f"~{self.back}" if self.back else "")
+
     def __str__(self) -> str:
         """As it is written."""
-        return f"{self.repo}@{self.revision}" + (f"~{self.back}" if self.back else "")
+        return f"{self.repo}@{self.written}"
 
 
 def parse_ref(text: str) -> Ref:

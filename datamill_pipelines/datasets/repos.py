@@ -106,6 +106,20 @@ class Repo:
             commit = self.parents(commit)[0]
         return commit
 
+    def head(self, branch: str = DEFAULT_BRANCH) -> Commit:
+        """The commit at the end of a branch; tags and ids are no branches.
+
+        Raises:
+            NotFoundError: there is no such branch, or nothing on it.
+        """
+        tail = self.branch_log(branch).tail()
+        if tail is None or not tail.is_open:
+            raise NotFoundError(
+                f"{self.name} has no branch {branch!r}.",
+                instruction=f"Its branches: {', '.join(self.branches) or 'none'}.",
+            )
+        return self.resolve(branch)
+
     def parents(self, commit: Commit) -> list[Commit]:
         """The commits a commit was made from."""
         heads = zip(commit.parents, commit.parents_at, strict=True)

@@ -55,7 +55,7 @@ def push_branch(source: Repo, target: DatasetStore, branch: str) -> Pushed:
 
     Raises:
         UnsupportedError: one of the stores cannot keep the ids of commits.
-        NotFoundError: the branch has no commit.
+        NotFoundError: there is no such branch, or no commit on it.
         ConflictError: the branch there has commits that this one does not have.
         DamagedObjectError: something here is not what was committed; it does not spread.
     """
@@ -66,7 +66,7 @@ def push_branch(source: Repo, target: DatasetStore, branch: str) -> Pushed:
                 " would not be the same there.",
                 instruction="Copy files: `datamill data checkout` from one store, `datamill data put` into the other.",
             )
-    head = source.resolve(branch)
+    head = source.head(branch)
     repo = target.create_repo(source.name, source.description, exist_ok=True)
     there = repo.commit_at(repo.branch_log(branch).tail())
     if there is not None and there.id == head.id:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def command(where: Where, ref: str, path: str, *, rows: int, raw: bool, as_json: bool) -> None:
     """Checked against its digest before it is printed."""
     from datamill_infra.cli.data.opening import opened
+    from datamill_infra.cli.data.presenting import print_rows
 
     with opened(where) as store:
         view = store.commit_view(ref)
@@ -36,7 +37,4 @@ def command(where: Where, ref: str, path: str, *, rows: int, raw: bool, as_json:
     if as_json:
         print_json(table.to_pylist())
         return
-    import polars as pl
-
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=shutil.get_terminal_size().columns, fmt_str_lengths=60):
-        click.echo(pl.from_arrow(table))
+    print_rows(table)

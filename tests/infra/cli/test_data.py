@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from datamill_infra.cli.data import VERBS
 from datamill_infra.cli.data import command as data
-from datamill_infra.cli.root import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    Verb = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
-    """Run one verb; its exit code and what it printed."""
-
-    def verb(*arguments: str) -> tuple[int, str]:
-        code = run(["data", "--store", (tmp_path / "store").as_uri(), *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
-
-    return verb
-
-
-@pytest.fixture
-def filled(verb: Verb, tmp_path: Path) -> Path:
-    """``raw/notes`` with two commits: ``a`` alone, then ``a`` and ``b``."""
-    source = tmp_path / "in"
-    source.mkdir()
-    (source / "a").write_text("first\n", encoding="utf-8")
-    verb("create-repo", "raw/notes", "--description", "Notes")
-    verb("put", "raw/notes", str(source), "-m", "one")
-    (source / "b").write_text("second\n", encoding="utf-8")
-    verb("put", "raw/notes", str(source), "-m", "two")
-    return source
-
-
-def read(verb: Verb, *arguments: str) -> Any:  # noqa: ANN401  JSON
-    code, printed = verb(*arguments, "--json")
-    assert code == 0, printed
-    return json.loads(printed)
+    from infra.cli.data_verbs import Verbs
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -55,58 +21,58 @@ def test_every_verb_has_the_summary_that_the_list_shows(name: str) -> None:
     assert (found.help or "").splitlines()[0] == VERBS[name]
 
 
-def test_put_makes_one_commit_and_none_when_nothing_changed(verb: Verb, filled: Path) -> None:
-    assert [commit["message"] for commit in read(verb, "log", "raw/notes")] == ["two", "one"]
+def test_put_makes_one_commit_and_none_when_nothing_changed(verb: Verbs, filled: Path) -> None:
+    assert [commit["message"] for commit in verb.read("log", "raw/notes")] == ["two", "one"]
     assert "no commit was made" in verb("put", "raw/notes", str(filled))[1]
 
 
-def test_ls_lists_the_files_of_any_commit(verb: Verb, filled: Path) -> None:
+def test_ls_lists_the_files_of_any_commit(verb: Verbs, filled: Path) -> None:
     del filled
-    assert [file["path"] for file in read(verb, "ls", "raw/notes")] == ["in/a", "in/b"]
-    assert [file["path"] for file in read(verb, "ls", "raw/notes@main~1")] == ["in/a"]
+    assert [file["path"] for file in verb.read("ls", "raw/notes")] == ["in/a", "in/b"]
+    assert [file["path"] for file in verb.read("ls", "raw/notes@main~1")] == ["in/a"]
 
 
-def test_diff_names_what_differs_from_the_parent_or_another_commit(verb: Verb, filled: Path) -> None:
+def test_diff_names_what_differs_from_the_parent_or_another_commit(verb: Verbs, filled: Path) -> None:
     del filled
-    assert [(one["kind"], one["path"]) for one in read(verb, "diff", "raw/notes")] == [("added", "in/b")]
-    backwards = read(verb, "diff", "raw/notes@main", "main~1")
+    assert [(one["kind"], one["path"]) for one in verb.read("diff", "raw/notes")] == [("added", "in/b")]
+    backwards = verb.read("diff", "raw/notes@main", "main~1")
     assert [(one["kind"], one["path"]) for one in backwards] == [("removed", "in/b")]
 
 
-def test_cat_prints_a_file_as_it_is(verb: Verb, filled: Path) -> None:
+def test_cat_prints_a_file_as_it_is(verb: Verbs, filled: Path) -> None:
     del filled
     assert verb("cat", "raw/notes", "in/b") == (0, "second\n")
 
 
-def test_checkout_writes_the_files_of_a_commit(verb: Verb, filled: Path, tmp_path: Path) -> None:
+def test_checkout_writes_the_files_of_a_commit(verb: Verbs, filled: Path, tmp_path: Path) -> None:
     del filled
     assert verb("checkout", "raw/notes@main~1", str(tmp_path / "out"))[0] == 0
     assert [path.name for path in (tmp_path / "out" / "in").iterdir()] == ["a"]
 
 
-def test_rollback_moves_the_branch_and_can_be_rolled_forward(verb: Verb, filled: Path) -> None:
+def test_rollback_moves_the_branch_and_can_be_rolled_forward(verb: Verbs, filled: Path) -> None:
     del filled
-    later = read(verb, "log", "raw/notes")[0]["id"]
+    later = verb.read("log", "raw/notes")[0]["id"]
     assert verb("rollback", "raw/notes@main", "main~1")[0] == 0
-    assert [file["path"] for file in read(verb, "ls", "raw/notes")] == ["in/a"]
+    assert [file["path"] for file in verb.read("ls", "raw/notes")] == ["in/a"]
     assert verb("rollback", "raw/notes@main", later)[0] == 0
-    assert later == read(verb, "log", "raw/notes")[0]["id"]
+    assert later == verb.read("log", "raw/notes")[0]["id"]
 
 
-def test_branches_and_tags_name_commits_without_copying(verb: Verb, filled: Path) -> None:
+def test_branches_and_tags_name_commits_without_copying(verb: Verbs, filled: Path) -> None:
     del filled
-    head = read(verb, "log", "raw/notes")[0]["id"]
+    head = verb.read("log", "raw/notes")[0]["id"]
     verb("branch", "raw/notes", "dev")
     verb("tag", "raw/notes", "v1")
-    assert {"main": head, "dev": head} == read(verb, "branch", "raw/notes")
-    assert {"v1": head} == read(verb, "tag", "raw/notes")
+    assert {"main": head, "dev": head} == verb.read("branch", "raw/notes")
+    assert {"v1": head} == verb.read("tag", "raw/notes")
     verb("branch", "raw/notes", "dev", "--delete")
-    assert {"main": head} == read(verb, "branch", "raw/notes")
+    assert {"main": head} == verb.read("branch", "raw/notes")
 
 
-def test_fsck_ends_with_1_when_an_object_is_damaged(verb: Verb, filled: Path, tmp_path: Path) -> None:
+def test_fsck_ends_with_1_when_an_object_is_damaged(verb: Verbs, filled: Path, tmp_path: Path) -> None:
     del filled
-    assert read(verb, "fsck")["sound"]
+    assert verb.read("fsck")["sound"]
     blob = next(file for file in (tmp_path / "store").rglob("*") if file.is_file() and file.read_bytes() == b"second\n")
     blob.chmod(0o600)
     blob.write_bytes(b"secand\n")
@@ -116,14 +82,14 @@ def test_fsck_ends_with_1_when_an_object_is_damaged(verb: Verb, filled: Path, tm
     assert "in/b" in printed
 
 
-def test_an_unknown_repo_is_refused_with_the_nearest(verb: Verb, filled: Path) -> None:
+def test_an_unknown_repo_is_refused_with_the_nearest(verb: Verbs, filled: Path) -> None:
     del filled
     code, printed = verb("ls", "raw/nots")
     assert code == 5
     assert "Did you mean 'raw/notes'?" in printed
 
 
-def test_repos_lists_each_with_its_branches(verb: Verb, filled: Path) -> None:
+def test_repos_lists_each_with_its_branches(verb: Verbs, filled: Path) -> None:
     del filled
-    (repo,) = read(verb, "repos")
+    (repo,) = verb.read("repos")
     assert (repo["name"], repo["description"], list(repo["branches"])) == ("raw/notes", "Notes", ["main"])
