@@ -4,14 +4,17 @@
 deployment has bound, which lives in the other code location, and probes that component again, because what was
 healthy when it was deployed may be gone. All that a job needs are probed in one step, in parallel. When a probe
 fails, the step fails, and with it everything behind: the run ends at once, with the tag ``datamill/blocked-by``.
+
+What a component itself rests on is probed as well: datasets are gone when their object store is, and it is the object
+store that has to be repaired.
 """
 
 # No postponed annotations here: Dagster looks at those of steps when they are defined.
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -35,7 +38,8 @@ class Blocked:
 
     Attributes:
         capability: its name.
-        component: who should provide it; the capability itself when the deployment has nobody.
+        component: who is to blame: the one that should provide it, or one that this rests on; the capability itself
+            when the deployment has nobody.
         cause: what the probe found.
         repair: what to do.
     """
@@ -61,12 +65,16 @@ def capability_assets(deployment: Deployment, names: Iterable[str]) -> dg.Assets
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Probe every needed capability at once."""
         needed = sorted(key.path[-1] for key in context.selected_asset_keys)
-        with ThreadPoolExecutor(max(1, len(needed)), thread_name_prefix="probe") as pool:
-            outcomes = list(pool.map(lambda name: _probe(deployment, platform, name), needed))
-        for outcome in outcomes:
-            if not isinstance(outcome, Blocked):
+        probed = [*needed, *_below(deployment, needed)]
+        with ThreadPoolExecutor(max(1, len(probed)), thread_name_prefix="probe") as pool:
+            outcomes = dict(zip(probed, pool.map(lambda name: _probe(deployment, platform, name), probed), strict=True))
+        blocked = []
+        for outcome in (outcomes[name] for name in needed):
+            if isinstance(outcome, Blocked):
+                blocked.append(_root(deployment, outcomes, outcome))
+            else:
                 yield outcome
-        if blocked := [outcome for outcome in outcomes if isinstance(outcome, Blocked)]:
+        if blocked:
             components = sorted({item.component for item in blocked})
             context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: ",".join(components)})
             raise _failure(context.instance, blocked)
@@ -96,6 +104,39 @@ def _spec(deployment: Deployment, name: str) -> dg.AssetSpec:
         description=f"The capability {name} can be used"
         + (f"; {component} provides it." if component else ", which nothing in this deployment provides."),
     )
+
+
+def _rests_on(deployment: Deployment, component: str) -> list[str]:
+    """The capabilities that a component got from others of the deployment."""
+    resolution = deployment.resolution
+    return [
+        capability
+        for (consumer, capability), provider in sorted(resolution.bindings.items())
+        if consumer == component and provider in resolution.components and resolution.bound.get(capability) == provider
+    ]
+
+
+def _below(deployment: Deployment, names: Sequence[str]) -> list[str]:
+    """The capabilities that the components behind some others rest on, however far down."""
+    found, unseen = dict.fromkeys(names), list(names)
+    while unseen:
+        for capability in _rests_on(deployment, deployment.resolution.bound.get(unseen.pop(), "")):
+            if capability not in found:
+                found[capability] = None
+                unseen.append(capability)
+    return list(found)[len(names) :]
+
+
+def _root(
+    deployment: Deployment, outcomes: Mapping[str, dg.MaterializeResult[None] | Blocked], top: Blocked
+) -> Blocked:
+    """The same, with the lowest component that does not answer to blame."""
+    for capability in _rests_on(deployment, top.component):
+        below = outcomes[capability]
+        if isinstance(below, Blocked):
+            root = _root(deployment, outcomes, below)
+            return replace(root, capability=top.capability, cause=f"{root.cause} {top.component} rests on it.")
+    return top
 
 
 def _probe(deployment: Deployment, platform: PlatformConnections, name: str) -> dg.MaterializeResult[None] | Blocked:

@@ -197,6 +197,34 @@ def test_a_component_that_was_never_deployed_blocks(home: Path, tmp_path: Path, 
     assert run(home, instance, []).tags[BLOCKED_TAG] == "beacon,lamp"
 
 
+def test_what_a_component_rests_on_is_to_blame_when_it_is_gone_too(
+    home: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    folder = home / "catalogue" / "lantern"
+    folder.mkdir()
+    (folder / "component.yaml").write_text(
+        "title: lantern\nsummary: A light of another's.\nhomepage: https://example.org\nlicence: Apache-2.0\n"
+        "provides: [lantern]\nneeds: {beacon: {}}\nembedded: {entry: null}\n"
+        'connection:\n  lantern:\n    fields: {path: "${beacon.path}"}\n',
+        encoding="utf-8",
+    )
+    (folder / "capability_lantern.py").write_text(CAPABILITY_MODULE, encoding="utf-8")
+    (home / "flavours" / "lights.yaml").write_text(
+        "title: Lights\nsummary: Three lights.\ncomponents: [beacon, lamp, lantern]\n", encoding="utf-8"
+    )
+    published = json.loads((home / "state" / "connections.json").read_text(encoding="utf-8"))
+    beacon = published["beacon"]
+    published["lantern"] = {**beacon, "capability": "lantern", "component": "lantern", "secrets": {}}
+    (home / "state" / "connections.json").write_text(json.dumps(published), encoding="utf-8")
+    light(tmp_path, "lamp")
+    blocked = run(home, instance, [], needs=("lamp", "lantern"))
+    metadata = failure_metadata(instance, blocked)
+    assert blocked.tags[BLOCKED_TAG] == "beacon"
+    assert metadata["repair"] == "datamill up -c beacon"
+    assert metadata["capabilities"] == "lantern"
+    assert metadata["cause"] == "the beacon is dark lantern rests on it."
+
+
 def test_the_data_version_of_a_capability_stays_while_its_address_stays(
     home: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
