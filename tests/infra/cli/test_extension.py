@@ -1,69 +1,54 @@
 """Bring your own: a component, a flavour and a pipeline in the deployment's directory, the packages untouched.
 
-One folder (``catalogue/pond``, with a capability of its own), one file (``flavours/puddle.yaml``), one folder
-(``pipelines/fishing``); and the pipeline is blocked while its component is away.
+One folder (``catalogue/valkey``: a real server from a package that ships one), one file (``flavours/cache.yaml``), one
+folder (``pipelines/counting``), as they lie in ``extension/`` beside this file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+import valkey
 
 from datamill_infra.drivers.lock import writer_lock
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
+from datamill_infra.model.published import published_connection
 from datamill_pipelines.capabilities import BLOCKED_TAG
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.timeout(600)
 
-PIPELINE = '''
-"""Fishing: needs the capability ``pond``, which only this deployment has."""
-
-import urllib.request
-from pathlib import Path
-
-import dagster as dg
-
-from datamill_pipelines.connections import PlatformConnections
-from datamill_pipelines.jobs import pipeline_job
-
-from .net import caught
+EXTENSION = Path(__file__).parent / "extension"
+SECONDS = 60.0
 
 
-@dg.asset(key=["raw", "fish"], deps=[["capability", "pond"]])
-def raw_fish(platform: PlatformConnections) -> dg.MaterializeResult:
-    url = platform.get("pond").text("url")
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        status = answer.status
-    file = Path(platform.directory().home) / "caught"
-    file.write_text(caught(status), encoding="utf-8")
-    return dg.MaterializeResult(metadata={"dagster/row_count": 1})
-
-
-def build():
-    job = pipeline_job("fish", dg.AssetSelection.assets(raw_fish), description="There is fish.")
-    return dg.Definitions(assets=[raw_fish], jobs=[job])
-'''
-
-
-@pytest.fixture
-def own(marsh: Path) -> Path:
-    """The deployment of ``puddle`` with a pipeline of its own."""
-    (marsh / "deployment.yaml").write_text("flavour: puddle\n", encoding="utf-8")
-    folder = marsh / "pipelines" / "fishing"
-    folder.mkdir(parents=True)
-    (folder / "definitions.py").write_text(PIPELINE, encoding="utf-8")
-    (folder / "net.py").write_text("def caught(status):\n    return f'trout {status}'\n", encoding="utf-8")
-    return marsh
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A deployment that knows what is in ``extension/``, brought up by its flavour's name."""
+    home = tmp_path_factory.mktemp("own") / "home"
+    shutil.copytree(EXTENSION, home, ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        up = datamill(home, "up", "cache")
+        assert up.returncode == 0, up.stderr
+        yield home
+    finally:
+        deployment = Deployment.load(home)
+        with writer_lock(deployment, "test", wait_seconds=30):
+            outcomes = Rollout(deployment).down(delete_data=True)
+        assert all(outcome.succeeded for outcome in outcomes.values()), outcomes
 
 
 def datamill(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -78,25 +63,67 @@ def datamill(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_component_a_flavour_and_a_pipeline_of_ones_own(own: Path) -> None:
-    assert datamill(own, "up").returncode == 0
-    fished = datamill(own, "run", "fish", "--json")
-    assert fished.returncode == 0, fished.stderr
-    assert (own / "caught").read_text(encoding="utf-8") == "trout 200"
-    steps = {step["key"]: step["state"] for step in json.loads(fished.stdout)["steps"]}
-    assert steps == {"capabilities": "done", "raw__fish": "done"}
+def client(home: Path) -> valkey.Valkey:
+    connection = published_connection(Deployment.load(home), "valkey")
+    return valkey.Valkey(connection.text("host"), int(connection["port"]), password=connection.text("password"))
+
+
+def test_a_component_of_ones_own_is_healthy_and_shown_like_any_other(own: Path) -> None:
+    status = json.loads(datamill(own, "status", "--json").stdout)
+    assert status["components"]["valkey"]["health"] == "healthy"
+    assert status["components"]["valkey"]["summary"].startswith("Valkey 9.")
+    inside = datamill(own, "shell", "--", sys.executable, "-c", "import os; print(os.environ['VALKEY_URL'])")
+    assert inside.stdout.startswith("valkey://:")
+
+
+def test_a_pipeline_of_ones_own_uses_it(own: Path) -> None:
+    counted = datamill(own, "run", "count", "--json")
+    assert counted.returncode == 0, counted.stderr
+    steps = {step["key"]: (step["state"], step["rows"]) for step in json.loads(counted.stdout)["steps"]}
+    assert steps == {"capabilities": ("done", None), "counts__carriers": ("done", 16)}
+    with client(own) as store:
+        assert store.hget("carriers", "UA") == b"4637"
+
+
+def test_its_server_is_kept_running_with_its_data(own: Path) -> None:
+    with client(own) as store:
+        store.set("kept", "yes")
+    pid = Rollout(Deployment.load(own)).driver("valkey").report("valkey").processes[0].pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            with client(own) as store:
+                assert store.get("kept") == b"yes"
+            break
+        except valkey.ConnectionError:
+            assert time.monotonic() < deadline, "it was not started again"
+            time.sleep(0.1)
+
+
+def test_nobody_without_the_password_is_let_in(own: Path) -> None:
+    connection = published_connection(Deployment.load(own), "valkey")
+    with (
+        valkey.Valkey(connection.text("host"), int(connection["port"])) as stranger,
+        pytest.raises(valkey.AuthenticationError),
+    ):
+        stranger.get("kept")
 
 
 def test_without_its_component_no_data_step_starts_and_the_repair_is_named(own: Path) -> None:
-    assert datamill(own, "up").returncode == 0
     deployment = Deployment.load(own)
     with writer_lock(deployment, "test"):
-        Rollout(deployment).down(["pond"])
-    blocked = datamill(own, "run", "fish")
+        Rollout(deployment).down(["valkey"])
+    blocked = datamill(own, "run", "count")
     assert blocked.returncode == 3, blocked.stderr
-    assert "Blocked by pond: absent, last seen available" in blocked.stderr
-    assert "repair: datamill up -c pond" in blocked.stderr
-    assert not (own / "caught").exists()
+    assert "Blocked by valkey: absent, last seen available" in blocked.stderr
+    assert "repair: datamill up -c valkey" in blocked.stderr
     with dg.DagsterInstance.from_config(str(own)) as instance:
-        run = instance.get_run_records(dg.RunsFilter(job_name="fish"), limit=1)[0].dagster_run
-    assert (run.status, run.tags[BLOCKED_TAG]) == (dg.DagsterRunStatus.FAILURE, "pond")
+        (latest,) = instance.get_runs(limit=1)
+        assert latest.tags[BLOCKED_TAG] == "valkey"
+        started = instance.get_records_for_run(latest.run_id, of_type=dg.DagsterEventType.STEP_START).records
+        keys = [r.event_log_entry.dagster_event.step_key for r in started if r.event_log_entry.dagster_event]
+        assert keys == ["capabilities"]
+    assert datamill(own, "up", "-c", "valkey").returncode == 0
+    assert datamill(own, "run", "count").returncode == 0
