@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,12 +17,14 @@ from datamill_pipelines.batch.resources import DaskClients, SparkSessions
 from datamill_pipelines.batch.schema import COLUMNS, REPO, file_of
 from datamill_pipelines.batch.spark_engine import SCRATCH, SparkEngine
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.datasets import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from embedded.room import Platform
 
+    from datamill_infra.model.connections import ResolvedConnection
     from datamill_pipelines.batch.engine import FeatureEngine
     from datamill_pipelines.datasets import DatasetStore
 
@@ -40,9 +43,16 @@ def connections(platform: Platform) -> PlatformConnections:
 
 
 @pytest.fixture(scope="module")
-def store(connections: PlatformConnections) -> Iterator[DatasetStore]:
-    """The platform's datasets, with the raw tables of some days; flights in several files, as sinks cut them."""
-    with connections.store() as opened:
+def datasets(connections: PlatformConnections) -> ResolvedConnection:
+    """Datasets of its own in the platform's object store: the example's raw flights are the sinks' business."""
+    connection = connections.get("datasets")
+    return replace(connection, values={**connection.values, "url": f"{connection.text('url')}/batch"})
+
+
+@pytest.fixture(scope="module")
+def store(datasets: ResolvedConnection) -> Iterator[DatasetStore]:
+    """The raw tables of some days; flights in several files, as sinks cut them."""
+    with open_store(datasets) as opened:
         for name, table in arrow_tables([MONTH], DAYS).items():
             repo = opened.create_repo(name, exist_ok=True)
             with repo.commit(message="Some days of January") as commit:
@@ -53,18 +63,20 @@ def store(connections: PlatformConnections) -> Iterator[DatasetStore]:
         yield opened
 
 
-def engines(connections: PlatformConnections, store: DatasetStore) -> dict[str, FeatureEngine]:
-    """Both engines, opened as the asset opens them."""
+@pytest.fixture(scope="module")
+def both(
+    connections: PlatformConnections, datasets: ResolvedConnection, store: DatasetStore
+) -> dict[str, FeatureEngine]:
+    """The engines, opened as the asset opens them."""
     return {
         "spark": SparkEngine(SparkSessions(platform=connections).session, store),
-        "dask": DaskEngine(DaskClients(platform=connections).client, connections.get("datasets")),
+        "dask": DaskEngine(DaskClients(platform=connections).client, datasets),
     }
 
 
 def test_spark_and_dask_build_equal_features_from_the_same_commits(
-    connections: PlatformConnections, store: DatasetStore
+    both: dict[str, FeatureEngine], store: DatasetStore
 ) -> None:
-    both = engines(connections, store)
     by_dask = build_features(store, both["dask"], [MONTH], run_id="a run", code_version="some code")
     digest, raw = by_dask.view.logical_digest(f"{MONTH}/"), by_dask.raw
     by_spark = build_features(store, both["spark"], [MONTH], run_id="another run", code_version="some code")
@@ -104,16 +116,14 @@ def test_the_keys_of_the_object_store_are_not_arguments_of_sparks_process(
     assert secret not in json.dumps(arguments)
 
 
-def test_named_commits_are_read_whatever_the_branch_holds(
-    connections: PlatformConnections, store: DatasetStore
-) -> None:
+def test_named_commits_are_read_whatever_the_branch_holds(both: dict[str, FeatureEngine], store: DatasetStore) -> None:
     named = f"raw/flights@{store.commit_view('raw/flights@main').id}"
     with store.repo("raw/flights").commit(message="More flights") as commit:
         commit.put_table("1/0.parquet", arrow_tables([MONTH], (9, 9))["raw/flights"])
-    built = build_features(store, engines(connections, store)["dask"], [MONTH], refs={"raw/flights": named})
+    built = build_features(store, both["dask"], [MONTH], refs={"raw/flights": named})
     assert not built.changed
     assert named == built.raw["raw/flights"]
-    more = build_features(store, engines(connections, store)["dask"], [MONTH])
+    more = build_features(store, both["dask"], [MONTH])
     assert more.changed
     assert built.rows[MONTH] < more.rows[MONTH]
     assert [file_of(MONTH)] == [file.path for file in more.view.files()]
