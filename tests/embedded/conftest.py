@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from embedded.room import HOLDER, Platform
 
+from datamill_infra.cli.project import link_dagster_yaml
 from datamill_infra.drivers.lock import writer_lock
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
@@ -16,6 +18,7 @@ from datamill_infra.model.deployment import Deployment
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """All components of the demo, healthy; taken down with its data at the end."""
     deployment = Deployment.write_default(tmp_path_factory.mktemp("platform") / ".datamill", "demo")
+    link_dagster_yaml(deployment.home)
     rollout = Rollout(deployment)
     try:
         with writer_lock(deployment, HOLDER):
@@ -26,3 +29,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     finally:
         with writer_lock(deployment, HOLDER):
             Rollout(deployment).down(delete_data=True)
+
+
+@pytest.fixture(scope="session")
+def flight_delay(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The whole example has run for two months; its report. Features are built by Dask, which starts no Java."""
+    config = tmp_path_factory.mktemp("flight_delay") / "config.yaml"
+    config.write_text("ops: {features__flight_delay: {config: {engine: dask}}}\n", encoding="utf-8")
+    return platform.run("flight_delay", "--months", "2013-01..2013-02", "--config", str(config))

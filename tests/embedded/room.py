@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -18,10 +23,12 @@ from datamill_infra.model.connections import ResolvedConnection
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import UnhealthyError
 from datamill_infra.model.published import published_connection
+from datamill_pipelines.connections import PlatformConnections
 
 HOLDER = "the tests"
 # Far above what it takes; a machine may be busy.
 RECOVERY_SECONDS = 180.0
+COMMAND_SECONDS = 500.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,40 @@ class Platform:
         deployment = self.deployment
         with writer_lock(deployment, HOLDER):
             return Rollout(deployment).up(components or None)
+
+    def datamill(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of the user's, to its end."""
+        environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
+        return subprocess.run(
+            [sys.executable, "-c", "from datamill_infra.cli import main; main()", *arguments],
+            capture_output=True,
+            text=True,
+            env=environment | {"DATAMILL_HOME": str(self.home)},
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+    def read(self, *arguments: str) -> Any:  # noqa: ANN401  JSON
+        """What a command that reads prints with ``--json``, whatever its exit code."""
+        done = self.datamill(*arguments, "--json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout)
+
+    def run(self, job: str, *options: str) -> dict[str, Any]:
+        """Run a pipeline job, which must succeed.
+
+        Returns:
+            Its report.
+        """
+        done = self.datamill("run", job, *options, "--json")
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
+
+    @property
+    def connections(self) -> PlatformConnections:
+        """As assets see them."""
+        return PlatformConnections(home=str(self.home))
 
     def pid(self, program: str) -> int:
         """Of a supervised process; 0 when it is not running."""
