@@ -1,0 +1,112 @@
+"""The door to one API server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from datamill_infra.kubernetes.objects import Object, Ref
+
+FIELD_MANAGER = "datamill"
+"""Under this name the server records what is written through :meth:`Cluster.apply`."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """How the server serves a kind.
+
+    Attributes:
+        plural: as in addresses, e.g. ``statefulsets``.
+        namespaced: whether its objects are in a namespace.
+    """
+
+    plural: str
+    namespaced: bool
+
+
+class Cluster(ABC):
+    """Everything we ask of an API server, and do to it. Methods are called from several threads.
+
+    Each may raise :class:`.errors.UnreachableError` or :class:`.errors.RefusedError`.
+    """
+
+    context: str
+    """Name of the kubeconfig's context, always explicit."""
+
+    @abstractmethod
+    def resource(self, api_version: str, kind: str) -> Resource | None:
+        """How a kind is served; ``None`` when it is not, e.g. because its definition is not there yet."""
+
+    @abstractmethod
+    def get(self, ref: Ref) -> Object | None:
+        """One object; ``None`` when it is not there, or its kind is not served."""
+
+    @abstractmethod
+    def find(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
+        """Objects of a kind.
+
+        Args:
+            api_version: of the kind.
+            kind: of the objects; none are found of a kind that is not served.
+            namespace: all, when empty.
+            labels: a label selector; all, when empty.
+        """
+
+    @abstractmethod
+    def create(self, item: Object) -> Object:
+        """Make an object.
+
+        Raises:
+            ConflictError: it is there.
+            InvalidObjectError: the server does not accept it.
+        """
+
+    @abstractmethod
+    def replace(self, item: Object) -> Object:
+        """Write an object that was read before, unless somebody else has written it since.
+
+        Raises:
+            ConflictError: somebody has.
+        """
+
+    @abstractmethod
+    def apply(self, item: Object) -> Object:
+        """Set the fields that ``item`` has, whoever owns them, and leave the others alone (server-side apply).
+
+        Raises:
+            InvalidObjectError: the server does not accept it.
+        """
+
+    @abstractmethod
+    def patch(self, ref: Ref, operations: Sequence[Object]) -> Object:
+        """Change an object by JSON patch operations.
+
+        Raises:
+            ConflictError: the object is not as the operations say.
+            InvalidObjectError: the result is not accepted.
+        """
+
+    @abstractmethod
+    def delete(self, ref: Ref) -> None:
+        """Delete an object and what it owns, in the background; nothing there is no error."""
+
+    @abstractmethod
+    def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> list[str]:
+        """The last lines of a container, oldest first; none when there is no log."""
+
+    @abstractmethod
+    def allowed(self, verb: str, api_version: str, kind: str, namespace: str) -> bool:
+        """Whether we may do this."""
+
+    @abstractmethod
+    def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
+        """A stream to a port of a pod, through the API server.
+
+        Returns:
+            A socket; closing it ends the stream.
+        """
