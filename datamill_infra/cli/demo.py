@@ -30,6 +30,7 @@ NEXT = (
 @click.pass_obj
 def command(home: str | None, *, as_json: bool) -> None:
     """Bring the platform up, run the whole example for two months, and show what there is now."""
+    from datamill_infra.cli.clusters import require_embedded
     from datamill_infra.cli.deployments import open_or_make_deployment
     from datamill_infra.cli.forking import begin_preloading
     from datamill_infra.cli.rollouts import deploy
@@ -39,6 +40,7 @@ def command(home: str | None, *, as_json: bool) -> None:
 
     began = time.monotonic()
     deployment = open_or_make_deployment(home, FLAVOUR)
+    require_embedded(deployment, "the demo runs")
     require_space(deployment.home)
     begin_preloading(deployment)
     up = deploy(deployment, deployment.resolution.sequence(), again=AGAIN, quiet=as_json)

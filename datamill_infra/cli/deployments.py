@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datamill_infra.cli.clusters import new_target, require_context, seen_capabilities
 from datamill_infra.cli.project import link_dagster_yaml
 from datamill_infra.model.deployment import Deployment
 
@@ -25,41 +26,59 @@ def home_directory(option: str | None) -> Path:
     return Path(named).expanduser().absolute()
 
 
-def open_deployment(option: str | None, *, extra: Iterable[str] = ()) -> Deployment:
+def open_deployment(option: str | None, *, extra: Iterable[str] = (), context: str | None = None) -> Deployment:
     """The deployment that exists there.
 
     Args:
         option: what ``--home`` gave.
         extra: components in addition, for this command only.
+        context: what ``--context`` gave; it must be the deployment's.
 
     Raises:
         ConfigurationError: there is none, or anything about it is wrong.
     """
     deployment = Deployment.load(home_directory(option), extra=extra)
+    require_context(deployment, context)
     link_dagster_yaml(deployment.home)
     return deployment
 
 
-def open_or_make_deployment(option: str | None, flavour: str | None) -> Deployment:
+def open_or_make_deployment(
+    option: str | None, flavour: str | None, *, context: str | None = None, target: str | None = None
+) -> Deployment:
     """The deployment that exists there, or a new one.
 
     Args:
         option: what ``--home`` gave.
         flavour: of a new deployment; an existing one must have it. ``None`` takes what exists, else the default.
+        context: of a new deployment on a cluster; an existing one must have it.
+        target: kind of target of a new deployment.
 
     Raises:
         ConfigurationError: the flavour does not resolve, or another one is deployed there.
     """
     home = home_directory(option)
-    if flavour is None and (home / "deployment.yaml").exists():
-        return open_deployment(option)
-    deployment = Deployment.write_default(home, flavour or DEFAULT_FLAVOUR)
+    if (home / "deployment.yaml").exists():
+        deployment = open_deployment(option, context=context)
+        if flavour in (None, deployment.flavour) and target in (None, deployment.target):
+            return deployment
+    kind = new_target(context, target)
+    given = seen_capabilities(context, kind)
+    deployment = Deployment.write_default(home, flavour or DEFAULT_FLAVOUR, kind, context=context, capabilities=given)
     link_dagster_yaml(home)
     return deployment
 
 
-def preview_deployment(option: str | None, flavour: str | None) -> Deployment:
+def preview_deployment(
+    option: str | None, flavour: str | None, *, context: str | None = None, target: str | None = None
+) -> Deployment:
     """The deployment that exists there, or what a new one would be; nothing is written.
+
+    Args:
+        option: what ``--home`` gave.
+        flavour: of a new deployment.
+        context: what ``--context`` gave.
+        target: kind of target of a new deployment.
 
     Raises:
         ConfigurationError: the flavour does not resolve.
@@ -68,5 +87,8 @@ def preview_deployment(option: str | None, flavour: str | None) -> Deployment:
     if (home / "deployment.yaml").exists():
         deployment = Deployment.load(home)
         if flavour is None or flavour == deployment.flavour:
+            require_context(deployment, context)
             return deployment
-    return Deployment.preview(home, flavour or DEFAULT_FLAVOUR)
+    kind = new_target(context, target)
+    given = seen_capabilities(context, kind)
+    return Deployment.preview(home, flavour or DEFAULT_FLAVOUR, kind, context=context, capabilities=given)

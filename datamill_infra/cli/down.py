@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from datamill_infra.cli.clusters import context_option
 from datamill_infra.cli.output import as_json_option, print_json
 from datamill_infra.cli.root import COMMANDS
 
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 @click.option("-c", "--component", "components", multiple=True, help="Only this component and what depends on it.")
 @click.option("--delete-data", is_flag=True, help="Delete what the components keep; without -c, the history, too.")
 @click.option("--yes", is_flag=True, help="Do not ask before data is deleted.")
+@context_option
 @as_json_option
 @click.pass_obj
-def command(home: str | None, components: tuple[str, ...], *, delete_data: bool, yes: bool, as_json: bool) -> None:
+def command(
+    home: str | None, components: tuple[str, ...], *, delete_data: bool, yes: bool, context: str | None, as_json: bool
+) -> None:
     """Run the teardown job."""
     from datamill_infra.cli.deployments import home_directory, open_deployment
     from datamill_infra.cli.leftovers import remove_leftovers
@@ -30,7 +34,7 @@ def command(home: str | None, components: tuple[str, ...], *, delete_data: bool,
     if not (directory / "deployment.yaml").exists():
         click.echo(f"There is no deployment in {directory}; nothing to do.")
         return
-    deployment = open_deployment(home)
+    deployment = open_deployment(home, context=context)
     for name in components:
         deployment.spec(name)  # an unknown one is refused before anything else
     if delete_data and not yes:

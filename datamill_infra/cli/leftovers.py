@@ -51,7 +51,13 @@ def _is_default(deployment: Deployment) -> bool:
     if deployment.flavour not in Flavours.load().names():
         return False  # a flavour of the user's own: so is the file
     with tempfile.TemporaryDirectory(prefix="datamill-default-") as folder:
-        made = Deployment.write_default(Path(folder), deployment.flavour, deployment.target)
+        made = Deployment.write_default(
+            Path(folder),
+            deployment.flavour,
+            deployment.target,
+            context=deployment.context,
+            capabilities=deployment.definition.file.capabilities,
+        )
         return made.deployment_file.read_bytes() == deployment.deployment_file.read_bytes()
 
 

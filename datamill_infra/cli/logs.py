@@ -32,8 +32,10 @@ def command(home: str | None, component: str, lines: int, *, follow: bool) -> No
     files = [Path(file) for file in driver.report(component).log_files]
     for line in driver.logs(component, lines):
         click.echo(line)
-    if not files:
-        click.echo(f"{component} writes no log here; it is {deployment.provider(component)}.", err=True)
+    if not files and deployment.provider(component) == "external":
+        click.echo(f"{component} writes no log here; it is external.", err=True)
+    elif not files and follow:
+        click.echo("Following is for logs on this machine; run the command again to see what was added.", err=True)
     elif follow:
         _follow(files)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from datamill_infra.cli.clusters import target_options
 from datamill_infra.cli.output import as_json_option, print_columns, print_json
 from datamill_infra.cli.root import COMMANDS
 
@@ -12,14 +13,15 @@ CHANGES = 2
 
 @click.command(help=f"{COMMANDS['plan']}\n\nFLAVOUR is for a deployment that does not exist yet [default: demo].")
 @click.argument("flavour", required=False)
+@target_options
 @as_json_option
 @click.pass_obj
-def command(home: str | None, flavour: str | None, *, as_json: bool) -> int:
+def command(home: str | None, flavour: str | None, *, context: str | None, target: str | None, as_json: bool) -> int:
     """Compare what the deployment says with what is there."""
     from datamill_infra.cli.deployments import preview_deployment
     from datamill_infra.drivers.rollout import Rollout
 
-    deployment = preview_deployment(home, flavour)
+    deployment = preview_deployment(home, flavour, context=context, target=target)
     plan = Rollout(deployment).plan()
     if as_json:
         print_json(plan.to_dict())

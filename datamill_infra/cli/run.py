@@ -38,6 +38,7 @@ def command(
 ) -> None:
     """Run a job to its end, showing each step."""
     from datamill_infra.cli.blocked import explain_blocked
+    from datamill_infra.cli.clusters import require_embedded
     from datamill_infra.cli.deployments import open_deployment
     from datamill_infra.cli.forking import begin_preloading
     from datamill_infra.cli.revival import revive
@@ -52,6 +53,7 @@ def command(
     if listing or job is None:
         _list(deployment.home, as_json=as_json)
         return
+    require_embedded(deployment, "pipelines run")
     begin_preloading(deployment)
     revive(Rollout(deployment))
     span = _span(month or months)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from datamill_infra.cli.clusters import context_option
 from datamill_infra.cli.output import as_json_option, print_columns, print_json
 from datamill_infra.cli.root import COMMANDS
 
@@ -18,9 +19,10 @@ STYLES = {"healthy": "green", "unhealthy": "red", "absent": "yellow"}
 
 
 @click.command(help=COMMANDS["status"] + "\n\nExit code 1 when a component is not healthy or not in sync.")
+@context_option
 @as_json_option
 @click.pass_obj
-def command(home: str | None, *, as_json: bool) -> int:
+def command(home: str | None, *, context: str | None, as_json: bool) -> int:
     """Print a line per component, and for each that is not healthy since when, why, and what repairs it."""
     from datamill_infra.cli.deployments import open_deployment
     from datamill_infra.cli.revival import revive
@@ -28,7 +30,7 @@ def command(home: str | None, *, as_json: bool) -> int:
     from datamill_infra.drivers.lock import current_holder
     from datamill_infra.drivers.rollout import Rollout
 
-    deployment = open_deployment(home)
+    deployment = open_deployment(home, context=context)
     rollout = Rollout(deployment)
     revive(rollout)
     found = inspect(rollout)
@@ -45,7 +47,8 @@ def command(home: str | None, *, as_json: bool) -> int:
             }
         )
         return 0 if fine else 1
-    click.echo(f"{deployment.flavour} on {deployment.target}, in {deployment.home}")
+    where = f"{deployment.target} (context {deployment.context})" if deployment.context else deployment.target
+    click.echo(f"{deployment.flavour} on {where}, in {deployment.home}")
     if holder:
         click.echo(f"Being changed by {holder}.")
     print_columns(

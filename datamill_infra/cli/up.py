@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from datamill_infra.cli.clusters import target_options
 from datamill_infra.cli.output import as_json_option, print_json
 from datamill_infra.cli.root import COMMANDS
 
@@ -17,15 +18,24 @@ from datamill_infra.cli.root import COMMANDS
     multiple=True,
     help="Only this component and what it needs; one outside the flavour becomes part of the deployment.",
 )
+@target_options
 @as_json_option
 @click.pass_obj
-def command(home: str | None, flavour: str | None, components: tuple[str, ...], *, as_json: bool) -> None:
+def command(
+    home: str | None,
+    flavour: str | None,
+    components: tuple[str, ...],
+    *,
+    context: str | None,
+    target: str | None,
+    as_json: bool,
+) -> None:
     """Run the deploy job; what is right already stays as it is."""
     from datamill_infra.cli.deployments import open_or_make_deployment
     from datamill_infra.cli.rollouts import deploy
     from datamill_infra.cli.space import require_space
 
-    deployment = open_or_make_deployment(home, flavour)
+    deployment = open_or_make_deployment(home, flavour, context=context, target=target)
     require_space(deployment.home)
     added = [name for name in components if name not in deployment.resolution.components]
     deployment = deployment.add_extra(added)

@@ -7,15 +7,17 @@ same time for one component. Those that change anything are called under the wri
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from datamill_infra.capabilities import Observation
+    from datamill_infra.model.connections import Connection
     from datamill_infra.model.states import Desired, Observed
 
     Notify = Callable[[str, str], None]
@@ -156,3 +158,21 @@ class Driver(ABC):
     @abstractmethod
     def close(self) -> None:
         """Called once nothing of the deployment is left: stop what only serves the driver itself."""
+
+    def finish(self) -> None:
+        """Called at the end of each pass that may have changed something, whatever became of it."""
+        return
+
+    def known_secrets(self, components: Sequence[str]) -> Mapping[str, str]:
+        """Generated secrets that are kept where the components run, by full name; they win over new ones.
+
+        Args:
+            components: of the deployment; those of other providers count for nothing.
+        """
+        del components
+        return {}
+
+    @contextlib.contextmanager
+    def reachable(self, connection: Connection) -> Iterator[Connection]:
+        """A connection as it works from this machine, for as long as the context lasts."""
+        yield connection

@@ -7,6 +7,7 @@ the exact reverse (:mod:`.passes`). The command line, the Dagster assets and CI 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import replace
@@ -29,7 +30,7 @@ from datamill_infra.model.plan import Action, Plan, plan
 from datamill_infra.model.states import ReleaseState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from datamill_infra.drivers.driver import Driver, Notify
     from datamill_infra.model.deployment import Deployment
@@ -48,10 +49,7 @@ class Rollout:
     def __init__(self, deployment: Deployment, drivers: Mapping[str, Driver] | None = None) -> None:
         self.deployment = deployment
         self.releases = Releases(deployment.releases_file)
-        self.drivers: Mapping[str, Driver] = drivers or {
-            "embedded": EmbeddedDriver(deployment, self.releases),
-            "external": ExternalDriver(deployment, self.releases),
-        }
+        self.drivers: Mapping[str, Driver] = drivers or default_drivers(deployment, self.releases)
         self.publisher = Publisher(deployment)
         self._cancelled = threading.Event()
         self._revived: frozenset[str] = frozenset()
@@ -119,13 +117,16 @@ class Rollout:
         # All, not only what is wanted: a claim is made through the connection of whoever makes it.
         self._allocate(self._sequence())
         store = SecretStore(self.deployment.secrets_file)
+        for driver in self.drivers.values():
+            store.put(driver.known_secrets(order))
         store.ensure(name for component in order for name in self.deployment.secrets(component))
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
         self._revived = self.revive()
         run = Pass(needs, self._cancelled, on_event, Turns(needs))
-        outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
-        if components is None and all(outcome.succeeded for outcome in outcomes.values()):
-            outcomes |= self._take_down(self._leftovers(), delete_data=False, on_event=on_event)
+        with self._finishing():
+            outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
+            if components is None and all(outcome.succeeded for outcome in outcomes.values()):
+                outcomes |= self._take_down(self._leftovers(), delete_data=False, on_event=on_event)
         return outcomes
 
     def down(
@@ -151,12 +152,13 @@ class Rollout:
         else:
             gone = self.deployment.resolution.dependants_closure(components)
             names = [name for name in reversed(self._sequence()) if name in gone]
-        outcomes = self._take_down(names, delete_data=delete_data, on_event=on_event)
-        if components is None and all(outcome.succeeded for outcome in outcomes.values()):
-            for driver in self.drivers.values():
-                driver.close()
-            if delete_data:
-                erase_state(self.deployment)
+        with self._finishing():
+            outcomes = self._take_down(names, delete_data=delete_data, on_event=on_event)
+            if components is None and all(outcome.succeeded for outcome in outcomes.values()):
+                for driver in self.drivers.values():
+                    driver.close()
+                if delete_data:
+                    erase_state(self.deployment)
         return outcomes
 
     def revive(self) -> frozenset[str]:
@@ -222,7 +224,17 @@ class Rollout:
         connection = self.deployment.needs(consumer, PortBook(self.deployment.ports_file).read())[capability]
         module = capabilities.load(capability, self.deployment.catalogue.folders)
         secrets = SecretStore(self.deployment.secrets_file).read()
-        capabilities.provision(module, connection.resolve(secrets), claim)
+        with self.driver(connection.component).reachable(connection) as here:
+            capabilities.provision(module, here.resolve(secrets), claim)
+
+    @contextlib.contextmanager
+    def _finishing(self) -> Iterator[None]:
+        """Tell the drivers when a pass is over."""
+        try:
+            yield
+        finally:
+            for driver in self.drivers.values():
+                driver.finish()
 
     def _take_down(
         self, names: list[str], *, delete_data: bool, on_event: Callable[[Event], None]
@@ -260,3 +272,17 @@ class Rollout:
     def _leftovers(self) -> list[str]:
         """What was applied and is not part of the deployment any more."""
         return sorted(set(self.releases.read()) - set(self.deployment.resolution.components))
+
+
+def default_drivers(deployment: Deployment, releases: Releases) -> dict[str, Driver]:
+    """The drivers of this package that a deployment may need."""
+    found: dict[str, Driver] = {
+        "embedded": EmbeddedDriver(deployment, releases),
+        "external": ExternalDriver(deployment, releases),
+    }
+    if deployment.target != "embedded":
+        # The Kubernetes client takes a second to load, and deployments on this machine never need it.
+        from datamill_infra.drivers.helm.driver import HelmDriver  # noqa: PLC0415
+
+        found["helm"] = HelmDriver(deployment, releases)
+    return found

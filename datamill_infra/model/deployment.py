@@ -82,6 +82,7 @@ class Deployment(Home):
         target: str = "embedded",
         *,
         context: str | None = None,
+        capabilities: Iterable[str] = (),
         extra: Iterable[str] = (),
     ) -> Deployment:
         """What a new deployment would be; nothing is written.
@@ -89,11 +90,18 @@ class Deployment(Home):
         Raises:
             ConfigurationError: the flavour does not resolve on the target.
         """
-        return cls._of(home, parse_document(_text(flavour, target, context), Home(home).deployment_file), extra)
+        text = _text(flavour, target, context, capabilities)
+        return cls._of(home, parse_document(text, Home(home).deployment_file), extra)
 
     @classmethod
     def write_default(
-        cls, home: Path, flavour: str, target: str = "embedded", *, context: str | None = None
+        cls,
+        home: Path,
+        flavour: str,
+        target: str = "embedded",
+        *,
+        context: str | None = None,
+        capabilities: Iterable[str] = (),
     ) -> Deployment:
         """Make a deployment; one that is there already, with this flavour and target, is left as it is.
 
@@ -103,14 +111,16 @@ class Deployment(Home):
         """
         if Home(home).deployment_file.exists():
             present = cls.load(home)
-            if (present.flavour, present.target) != (flavour, target):
+            if (present.flavour, present.target, present.context) != (flavour, target, context):
+                where = f"{present.target!r}" + (f" (context {present.context!r})" if present.context else "")
                 raise ConfigurationError(
-                    f"{home} already has a deployment: flavour {present.flavour!r} on {present.target!r}.",
+                    f"{home} already has a deployment: flavour {present.flavour!r} on {where}.",
                     instruction=f"Use another directory (--home), or edit {present.deployment_file}.",
                 )
             return present
-        made = cls.preview(home, flavour, target, context=context)
-        _write(made.deployment_file, _text(flavour, target, context))
+        given = tuple(capabilities)
+        made = cls.preview(home, flavour, target, context=context, capabilities=given)
+        _write(made.deployment_file, _text(flavour, target, context, given))
         return made
 
     @classmethod
@@ -282,9 +292,11 @@ class Deployment(Home):
         return {}
 
 
-def _text(flavour: str, target: str, context: str | None) -> str:
+def _text(flavour: str, target: str, context: str | None, capabilities: Iterable[str] = ()) -> str:
     text = f"# One flavour on one target. Every key: docs/values-and-merging.md\nflavour: {flavour}\ntarget: {target}\n"
-    return text + (f'context: "{context}"\n' if context else "")
+    text += f'context: "{context}"\n' if context else ""
+    given = ", ".join(capabilities)
+    return text + (f"capabilities: [{given}]  # what the cluster was seen to give\n" if given else "")
 
 
 def _write(file: Path, text: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TARGET = "target"
 """Stands for the target itself where a component is bound to a capability."""
 
-# What each kind gives without an add-on. `context` and `lab` promise nothing: the deployment says what is there.
+# What each kind gives without an add-on. `context` promises nothing: the deployment says what is there.
 _GIVES: dict[str, frozenset[str]] = {
     "embedded": frozenset(),
     "kind": frozenset({"storage-class"}),
@@ -25,7 +25,7 @@ _GIVES: dict[str, frozenset[str]] = {
     "gke": frozenset({"storage-class", "load-balancer"}),
     "kops": frozenset({"storage-class", "load-balancer"}),
     "context": frozenset(),
-    "lab": frozenset(),
+    "lab": frozenset({"storage-class"}),
 }
 
 TARGET_CAPABILITIES = frozenset({"storage-class", "load-balancer", "gpu"})

@@ -179,7 +179,7 @@ def test_the_target_gives_what_no_component_does(room: Room) -> None:
     }
     assert bound == {"plain": "target", "own": "longhorn", "given": "target"}
     with pytest.raises(ConfigurationError, match="db needs 'storage-class', which nothing provides there") as caught:
-        room.resolve("plain", target="lab")
+        room.resolve("plain", target="context")
     assert "longhorn (helm)" in caught.value.instruction
 
 

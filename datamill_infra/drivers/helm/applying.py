@@ -1,0 +1,171 @@
+"""Making one release what it should be."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from datamill_infra.drivers.health import CancelledError
+from datamill_infra.drivers.helm.records import COMPONENT_LABEL, DEPLOYED, DIGEST_LABEL, short
+from datamill_infra.kubernetes.objects import Ref
+from datamill_infra.kubernetes.ownership import added_fields, removal
+from datamill_infra.kubernetes.pods import explain, pods_of, trouble
+from datamill_infra.kubernetes.readiness import API_VERSIONS, KINDS, unready
+from datamill_infra.model.errors import PlatformError, UnhealthyError
+from datamill_infra.model.units import RolloutReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datamill_infra.drivers.driver import Notify
+    from datamill_infra.drivers.helm.door import Helm
+    from datamill_infra.drivers.helm.records import Record
+    from datamill_infra.drivers.helm.sighting import Sighting
+    from datamill_infra.drivers.helm.units import RenderedUnit, UnitRenderer
+    from datamill_infra.kubernetes.cluster import Cluster
+
+POLL_SECONDS = 0.5
+NOTICE_SECONDS = 1.0
+REMOVALS = 50
+"""An object with more added fields than this is being changed while we look."""
+
+
+class Applier:
+    """Applies and removes releases; whoever calls it holds the writer lease.
+
+    Args:
+        cluster: where.
+        helm: the door.
+        renderer: of the deployment.
+        check: called before each write; raises when the lease was lost.
+        sleep: between two looks.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        helm: Helm,
+        renderer: UnitRenderer,
+        check: Callable[[], None],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.cluster, self.helm, self.renderer, self._check = cluster, helm, renderer, check
+        self._sleep, self._clock = sleep, clock
+
+    def apply(self, seen: Sighting, digest: str, notify: Notify) -> None:
+        """Bring a release to what was rendered, as far as the API server is concerned.
+
+        Args:
+            seen: what is there.
+            digest: of the component's desired state, for Helm's record.
+            notify: hears what is done.
+
+        Raises:
+            HelmError: Helm or the API server refused.
+            ClusterError: the API server refused.
+            LockedError: the lease was lost.
+        """
+        unit = seen.unit
+        if seen.record and seen.record.pending:
+            self._forget(seen.record, notify)
+        if self._outdated(seen, digest):
+            self._check()
+            notify("applying", unit.release)
+            labels = {COMPONENT_LABEL: unit.component, DIGEST_LABEL: short(digest)}
+            with self.renderer.staged(unit) as (chart, values):
+                self.helm.upgrade(self.cluster.context, unit.release, unit.namespace, chart, values, labels)
+        for ref in seen.extra:
+            self._check()
+            notify("removing", str(ref))
+            self.cluster.delete(ref)
+        for ref in dict.fromkeys([*seen.differing, *seen.added]):
+            self._take_back(ref, notify)
+
+    def ready(self, unit: RenderedUnit, notify: Notify, cancelled: Callable[[], bool]) -> None:
+        """Wait until everything holds that makes the next unit possible.
+
+        Raises:
+            UnhealthyError: it does not within its budget, or cannot.
+            CancelledError: ``cancelled`` said yes.
+        """
+        for wanted in unit.unit.ready:
+            if isinstance(wanted, RolloutReady):
+                self._rolled_out(unit, wanted, notify, cancelled)
+
+    def remove(self, release: str, namespace: str, notify: Notify) -> None:
+        """Uninstall a release and wait until its pods are gone.
+
+        Raises:
+            PlatformError: they are not, within a minute.
+        """
+        self._check()
+        notify("stopping", release)
+        self.helm.uninstall(self.cluster.context, release, namespace)
+        deadline = self._clock() + 90
+        while pods := pods_of(self.cluster, namespace, release):
+            if self._clock() > deadline:
+                raise PlatformError(
+                    f"The pods of {release} are still there after 90 s:"
+                    f" {', '.join(str(pod['metadata']['name']) for pod in pods)}.",
+                    instruction="Look at them (`datamill logs`), then run the command again.",
+                )
+            self._sleep(POLL_SECONDS)
+
+    def _outdated(self, seen: Sighting, digest: str) -> bool:
+        record = seen.record
+        if record is None or record.status != DEPLOYED or record.digest != short(digest):
+            return True
+        return bool(seen.missing or seen.differing)
+
+    def _forget(self, record: Record, notify: Notify) -> None:
+        """Drop the record of a revision that was never finished: the one before it is the latest again."""
+        self._check()
+        notify("recovering", f"{record.release} was left {record.status}")
+        self.cluster.delete(record.secret)
+
+    def _take_back(self, ref: Ref, notify: Notify) -> None:
+        """Remove the fields that others added, one by one, because each removal moves the others."""
+        for _ in range(REMOVALS):
+            found = self.cluster.get(ref)
+            added = added_fields(found) if found else []
+            if not added:
+                return
+            self._check()
+            notify("removing", f"{added[0].path} of {ref}")
+            self.cluster.patch(ref, [removal(added[0])])
+        raise PlatformError(
+            f"{ref} gets new fields as fast as they are removed.",
+            instruction="Find out who writes them: `kubectl get --show-managed-fields`.",
+        )
+
+    def _rolled_out(
+        self, unit: RenderedUnit, wanted: RolloutReady, notify: Notify, cancelled: Callable[[], bool]
+    ) -> None:
+        word, _, name = wanted.rollout.partition("/")
+        kind = KINDS[word]
+        ref = Ref(API_VERSIONS[kind], kind, unit.namespace, name)
+        began = next_notice = self._clock()
+        while True:
+            found = self.cluster.get(ref)
+            reason = "it is not there" if found is None else unready(found)
+            if reason is None:
+                return
+            if cancelled():
+                raise CancelledError(f"Interrupted while waiting for {ref}.", instruction="`datamill up` continues.")
+            causes = [cause for pod in pods_of(self.cluster, unit.namespace, unit.release) if (cause := trouble(pod))]
+            if self._clock() >= next_notice:
+                notify("waiting", "; ".join([f"{ref}: {reason}", *map(str, causes)]))
+                next_notice = self._clock() + NOTICE_SECONDS
+            final = next((cause for cause in causes if cause.final), None)
+            if final or self._clock() - began > wanted.seconds:
+                end = str(final) if final else f"its budget of {wanted.seconds} s was used up"
+                detail = explain(self.cluster, unit.namespace, unit.release)
+                raise UnhealthyError(
+                    f"{ref} did not become ready: {end}; {reason}." + (f"\n{detail}" if detail else ""),
+                    instruction=f"Repair the cause; then run `datamill up` again."
+                    f" `datamill logs {unit.component}` shows more.",
+                )
+            self._sleep(POLL_SECONDS)

@@ -1,0 +1,374 @@
+"""Components as releases on a Kubernetes cluster: the driver of every target but ``embedded``.
+
+What is wanted is what the charts render; what is there is read from the API server. Nothing is written before the two
+were found to differ, then the deployment's lease is taken and they are compared again. Which state a component is in
+can be seen from any machine: Helm's records carry the component and the digest they were made for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from datamill_infra.drivers.driver import Driver, ProcessReport, Report, unheard
+from datamill_infra.drivers.health import probe_all, wait_healthy
+from datamill_infra.drivers.helm.applying import Applier
+from datamill_infra.drivers.helm.binary import HelmBinary
+from datamill_infra.drivers.helm.credentials import Credentials
+from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
+from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
+from datamill_infra.drivers.helm.sighting import look
+from datamill_infra.drivers.helm.units import UnitRenderer
+from datamill_infra.drivers.releases import UNFINISHED, Release, now
+from datamill_infra.drivers.secrets import SecretStore
+from datamill_infra.kubernetes.comparison import fields
+from datamill_infra.kubernetes.forwarding import ADDRESS, Forwards
+from datamill_infra.kubernetes.lease import WriterLease
+from datamill_infra.kubernetes.objects import INSTANCE_LABEL, Ref
+from datamill_infra.kubernetes.pods import (
+    explain,
+    is_ready,
+    log_lines,
+    pods_of,
+    restarts,
+    started_at,
+    story,
+    trouble,
+)
+from datamill_infra.model.desired import digest
+from datamill_infra.model.errors import ConfigurationError, UnhealthyError
+from datamill_infra.model.states import Desired, Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from datamill_infra.capabilities import Observation
+    from datamill_infra.drivers.driver import Notify
+    from datamill_infra.drivers.helm.door import Helm
+    from datamill_infra.drivers.helm.sighting import Sighting
+    from datamill_infra.drivers.helm.units import RenderedUnit
+    from datamill_infra.drivers.releases import Releases
+    from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.objects import Object
+    from datamill_infra.model.connections import Connection
+    from datamill_infra.model.deployment import Deployment
+
+VOLUMES = ("v1", "PersistentVolumeClaim")
+GONE_SECONDS = 90.0
+POLL_SECONDS = 0.5
+
+
+class HelmDriver(Driver):
+    """Releases on one cluster.
+
+    Args:
+        deployment: whose components.
+        releases: what was applied from this machine.
+        cluster: the door to the API server; by default that of the deployment's context.
+        helm: the door to Helm.
+        charts: folder of our own charts.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        releases: Releases,
+        *,
+        cluster: Cluster | None = None,
+        helm: Helm | None = None,
+        charts: Path | None = None,
+    ) -> None:
+        self.deployment = deployment
+        self.releases = releases
+        self.namespace = deployment.definition.file.namespaces.system
+        self.helm = helm or HelmBinary()
+        self.renderer = UnitRenderer(deployment, self.helm, charts)
+        self.secret_store = SecretStore(deployment.secrets_file)
+        self._given = cluster
+
+    @functools.cached_property
+    def cluster(self) -> Cluster:
+        """The API server; asked for when it is needed first, because its client takes a moment to load.
+
+        Raises:
+            ConfigurationError: the kubeconfig has no such context.
+        """
+        if self._given is not None:
+            return self._given
+        from datamill_infra.kubernetes.api import ApiServer  # noqa: PLC0415  (see above)
+
+        return ApiServer(str(self.deployment.context))
+
+    @functools.cached_property
+    def lease(self) -> WriterLease:
+        """The deployment's, as this process sees it."""
+        holder = f"datamill on {socket.gethostname()} (process {os.getpid()})"
+        return WriterLease(self.cluster, self.namespace, holder)
+
+    @functools.cached_property
+    def credentials(self) -> Credentials:
+        """The deployment's Secrets."""
+        return Credentials(self.deployment, self.cluster)
+
+    @functools.cached_property
+    def applier(self) -> Applier:
+        """Writes under the lease."""
+        return Applier(self.cluster, self.helm, self.renderer, self.lease.check)
+
+    def desired(self, component: str) -> Desired:
+        """See :meth:`Driver.desired`. Facts are the fields of every rendered object."""
+        units = self.renderer.units(component)
+        objects = {str(ref): fields(item) for unit in units for ref, item in unit.by_ref.items()}
+        facts: dict[str, object] = {"objects": objects}
+        variant = self.deployment.resolution.members[component].variant
+        return Desired(component, "helm", variant, facts, digest(facts))
+
+    def observe(self, component: str) -> Observed:
+        """See :meth:`Driver.observe`."""
+        release = self.releases.get(component)
+        failure = release.failure if release and release.failure != UNFINISHED else None
+        if component not in self.deployment.resolution.components:
+            there = bool(self._records(component))
+            return Observed(component, exists=there, managed=there, failure=failure if there else None)
+        sightings = self._look(component)
+        if not any(seen.exists for seen in sightings):
+            return Observed(component)
+        wanted = self.desired(component).digest
+        applied = {seen.record.digest if seen.record else None for seen in sightings}
+        drift = [sentence for seen in sightings for sentence in seen.drift]
+        secrets = self.secret_store.read()
+        drift += [f"{clause}." for clause in self.credentials.differences(component, secrets)]
+        failures = [seen.failure for seen in sightings if seen.failure]
+        return Observed(
+            component,
+            exists=True,
+            managed=all(seen.managed for seen in sightings if seen.exists),
+            digest=wanted if applied == {short(wanted)} else None,
+            facts={"objects": {name: found for seen in sightings for name, found in seen.facts().items()}},
+            drift=tuple(drift),
+            failure=" ".join(failures) or failure,
+        )
+
+    def apply(self, component: str, notify: Notify = unheard) -> None:
+        """See :meth:`Driver.apply`.
+
+        Raises:
+            LockedError: somebody else changes the deployment.
+            HelmError: Helm or the API server refused.
+            ClusterError: the API server refused.
+            UnhealthyError: a unit that others wait for does not become ready.
+            ConfigurationError: objects that are not ours are in the place of ours.
+        """
+        desired = self.desired(component)
+        notify("locking", "")
+        ensure_namespace(self.cluster, self.namespace)
+        self.lease.acquire()
+        sightings = self._look(component)  # again: what was seen before the lease was taken may have changed since
+        self._refuse_strangers(component, sightings)
+        self.releases.put(
+            component,
+            Release(
+                provider="helm",
+                digest=desired.digest,
+                needs=tuple(sorted(self.deployment.resolution.dependencies(component))),
+                applied_at=now(),
+                failure=UNFINISHED,
+            ),
+        )
+        self.credentials.write(component, self.secret_store.read())
+        for seen in sightings:
+            self.applier.apply(seen, desired.digest, notify)
+            self.applier.ready(seen.unit, notify, lambda: False)  # an interrupt comes through `notify`
+
+    def probe(self, component: str) -> dict[str, Observation]:
+        """See :meth:`Driver.probe`; through forwarded ports."""
+        connections = self.deployment.rendered(component, {}).connections
+        timeout = self.deployment.spec(component).health.timeout_seconds
+        with Forwards(self.cluster) as forwards:
+            here = {capability: forwards.here(connection) for capability, connection in connections.items()}
+            try:
+                return probe_all(self.deployment, here, self._secrets(connections.values()), timeout)
+            except UnhealthyError as error:
+                raise UnhealthyError(forwards.spoken(error.reason), instruction=error.instruction) from error
+
+    def starting(self, component: str) -> bool:
+        """See :meth:`Driver.starting`."""
+        budget = self.deployment.spec(component).health.start_seconds
+        for _, pod in self._pods(component):
+            began = started_at(pod)
+            if not is_ready(pod) and (began is None or (datetime.now(UTC) - began).total_seconds() < budget):
+                return True
+        return False
+
+    def wait(
+        self, component: str, notify: Notify = unheard, *, cancelled: Callable[[], bool]
+    ) -> dict[str, Observation]:
+        """See :meth:`Driver.wait`."""
+
+        def hopeless() -> str | None:
+            causes = [cause for _, pod in self._pods(component) if (cause := trouble(pod)) and cause.final]
+            return str(causes[0]) if causes else None
+
+        return wait_healthy(
+            component,
+            lambda: self.probe(component),
+            self.deployment.spec(component).health,
+            notify=notify,
+            cancelled=cancelled,
+            hopeless=hopeless,
+            explain=lambda: "\n".join(
+                explain(self.cluster, unit.namespace, unit.release) for unit in self.renderer.units(component)
+            ).strip(),
+        )
+
+    def settled(self, component: str, failure: str | None) -> None:
+        """See :meth:`Driver.settled`."""
+        self.releases.settle(component, failure)
+
+    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
+        """See :meth:`Driver.remove`; the last unit goes first."""
+        records = self._records(component)
+        units = self._units(component)
+        names = [unit.release for unit in reversed(units) if unit.release in records]
+        names += [name for name in records if name not in names]
+        claims = [claim for name in {*names, *(unit.release for unit in units)} for claim in self._claims(name)]
+        if names or (delete_data and claims):
+            notify("locking", "")
+            self.lease.acquire()
+        for name in names:
+            self.applier.remove(name, self.namespace, notify)
+        keeps_secrets = any("secrets" in unit.unit.keep for unit in units)
+        if delete_data or not keeps_secrets:
+            self.credentials.remove(component)
+        if delete_data:
+            for claim in claims:
+                notify("deleting", str(claim))
+                self.cluster.delete(claim)
+        self.releases.drop(component)
+
+    def revive(self) -> frozenset[str]:
+        """Nothing: Kubernetes keeps running what should run."""
+        return frozenset()
+
+    def report(self, component: str) -> Report:
+        """See :meth:`Driver.report`; pods take the place of processes."""
+        release = self.releases.get(component)
+        texts = {
+            capability: str(value)
+            for capability, connection in self.deployment.rendered(component, {}).connections.items()
+            for value in connection.fields.values()
+        }
+        return Report(
+            addresses={name: found[0] for name, text in texts.items() if (found := ADDRESS.search(text))},
+            processes=[_process(pod) for _, pod in self._pods(component)],
+            applied_at=datetime.fromisoformat(release.applied_at) if release and release.applied_at else None,
+        )
+
+    def logs(self, component: str, lines: int) -> list[str]:
+        """See :meth:`Driver.logs`."""
+        found = {
+            f"{pod['metadata']['name']}/{container}": said
+            for namespace, pod in self._pods(component)
+            for container, said in log_lines(self.cluster, namespace, pod, lines).items()
+        }
+        if len(found) == 1:
+            return next(iter(found.values()))
+        return [line for name, said in found.items() for line in (f"==> {name} <==", *said)]
+
+    def close(self) -> None:
+        """See :meth:`Driver.close`: the lease goes, and the namespace when we made it and nothing is left in it."""
+        if latest_records(self.cluster, self.namespace):
+            return
+        self.lease.release()
+        self.cluster.delete(self.lease.ref)
+        if not is_ours(self.cluster, self.namespace):
+            return
+        if wait_for(lambda: not keepers(self.cluster, self.namespace), GONE_SECONDS if self._vanishing() else 0):
+            delete_namespace(self.cluster, self.namespace)
+            wait_for(lambda: not is_ours(self.cluster, self.namespace), GONE_SECONDS)
+
+    def finish(self) -> None:
+        """See :meth:`Driver.finish`: others may write now."""
+        if "lease" in self.__dict__:
+            self.lease.release()
+
+    def known_secrets(self, components: Sequence[str]) -> Mapping[str, str]:
+        """See :meth:`Driver.known_secrets`: what a deploy from another machine has generated."""
+        mine = [name for name in components if self.deployment.provider(name) == "helm"]
+        return {full: value for name in mine for full, value in self.credentials.known(name).items()}
+
+    @contextlib.contextmanager
+    def reachable(self, connection: Connection) -> Iterator[Connection]:
+        """See :meth:`Driver.reachable`: through forwarded ports."""
+        with Forwards(self.cluster) as forwards:
+            yield forwards.here(connection)
+
+    def _look(self, component: str) -> list[Sighting]:
+        records = latest_records(self.cluster, self.namespace)
+        return [look(self.cluster, unit, records.get(unit.release)) for unit in self.renderer.units(component)]
+
+    def _records(self, component: str) -> list[str]:
+        return list(latest_records(self.cluster, self.namespace, {COMPONENT_LABEL: component}))
+
+    def _units(self, component: str) -> list[RenderedUnit]:
+        return self.renderer.units(component) if component in self.deployment.resolution.components else []
+
+    def _pods(self, component: str) -> Iterator[tuple[str, Object]]:
+        for unit in self._units(component):
+            for pod in pods_of(self.cluster, unit.namespace, unit.release):
+                yield unit.namespace, pod
+
+    def _claims(self, release: str) -> list[Ref]:
+        return [Ref.of(claim) for claim in self.cluster.find(*VOLUMES, self.namespace, f"{INSTANCE_LABEL}={release}")]
+
+    def _vanishing(self) -> bool:
+        """Whether volumes are being deleted, so that waiting for an empty namespace makes sense."""
+        return any("deletionTimestamp" in one["metadata"] for one in self.cluster.find(*VOLUMES, self.namespace))
+
+    def _secrets(self, connections: Iterable[Connection]) -> dict[str, str]:
+        """The secrets that connections name: those of this machine, else those of the cluster."""
+        known = self.secret_store.read()
+        wanted = {secret for connection in connections for secret in connection.secrets.values()}
+        owners = {secret.partition(".")[0] for secret in wanted - known.keys()}
+        return known | dict(self.known_secrets(sorted(owners & self.deployment.resolution.components.keys())))
+
+    def _refuse_strangers(self, component: str, sightings: Sequence[Sighting]) -> None:
+        for seen in sightings:
+            if not seen.exists or seen.managed:
+                continue
+            what = ", ".join(map(str, seen.strangers)) or f"a Helm release {seen.unit.release}"
+            raise ConfigurationError(
+                f"{component}: in namespace {self.namespace} of {self.deployment.context} there is already {what},"
+                " which this program did not make.",
+                instruction=f"Remove it, or choose another `namespaces.system` in {self.deployment.deployment_file}.",
+            )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether something became true within a budget."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _process(pod: Object) -> ProcessReport:
+    cause = trouble(pod)
+    phase = str(pod.get("status", {}).get("phase", "unknown")).lower()
+    state = cause.reason if cause else (phase if is_ready(pod) or phase != "running" else "not ready")
+    return ProcessReport(
+        name=str(pod["metadata"]["name"]),
+        state=state,
+        pid=None,
+        since=started_at(pod),
+        restarts=restarts(pod),
+        story=story(pod) or (str(cause) if cause else ""),
+    )

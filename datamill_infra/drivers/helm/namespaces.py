@@ -1,0 +1,78 @@
+"""Namespaces of a deployment: made when they are missing, and deleted only when we made them and nothing is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datamill_infra.kubernetes.errors import ConflictError
+from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref, labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from datamill_infra.kubernetes.cluster import Cluster
+
+LEVEL = "restricted"
+POD_SECURITY = {
+    "pod-security.kubernetes.io/enforce": LEVEL,
+    "pod-security.kubernetes.io/warn": LEVEL,
+}
+KEEPING = (
+    ("v1", "PersistentVolumeClaim"),
+    ("v1", "Pod"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("v1", "Service"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("batch/v1", "Job"),
+    ("batch/v1", "CronJob"),
+)
+"""A namespace with any of these in it stays."""
+
+EVERYWHERE = frozenset({"ConfigMap kube-root-ca.crt"})
+"""Kubernetes puts it into each namespace."""
+
+
+def ensure_namespace(cluster: Cluster, name: str) -> None:
+    """Make a namespace that enforces Pod Security *restricted*; one that is there is left as it is.
+
+    Raises:
+        ClusterError: it cannot be made.
+    """
+    if cluster.get(_ref(name)) is not None:
+        return
+    labels = {MANAGED_BY_LABEL: "datamill", **POD_SECURITY}
+    try:
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    except ConflictError:
+        return  # somebody else made it in this moment
+
+
+def is_ours(cluster: Cluster, name: str) -> bool:
+    """Whether we made a namespace."""
+    found = cluster.get(_ref(name))
+    return found is not None and labels_of(found).get(MANAGED_BY_LABEL) == "datamill"
+
+
+def keepers(cluster: Cluster, name: str) -> list[str]:
+    """What is in a namespace that would be lost with it."""
+    return sorted(_keepers(cluster, name))
+
+
+def delete_namespace(cluster: Cluster, name: str) -> None:
+    """Delete a namespace with everything in it."""
+    cluster.delete(_ref(name))
+
+
+def _keepers(cluster: Cluster, name: str) -> Iterator[str]:
+    for api_version, kind in KEEPING:
+        for item in cluster.find(api_version, kind, name):
+            shown = str(Ref.of(item))
+            if shown not in EVERYWHERE and "deletionTimestamp" not in item["metadata"]:
+                yield shown
+
+
+def _ref(name: str) -> Ref:
+    return Ref("v1", "Namespace", "", name)

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import base64
+import shutil
+
+import pytest
+from infra.drivers.helm.pond import NAMESPACE, Pond, render
+
+from datamill_infra.kubernetes.objects import Object, Ref
+from datamill_infra.model.errors import ConfigurationError, LockedError
+
+
+def test_everything_is_applied_in_order_and_becomes_healthy(pond: Pond) -> None:
+    assert {"frog": "absent", "fly": "absent"} == pond.states()
+    outcomes = pond.up()
+    assert {"frog": "changed", "fly": "changed"} == {name: one.status for name, one in outcomes.items()}
+    assert "answers 204" == outcomes["frog"].message
+    assert {"frog": "in-sync", "fly": "in-sync"} == pond.states()
+
+
+def test_planning_writes_nothing(pond: Pond) -> None:
+    pond.states()
+    assert [] == pond.written()
+
+
+def test_a_second_up_writes_nothing_at_all(pond: Pond) -> None:
+    pond.up()
+    pond.written()
+    assert {"frog": "unchanged", "fly": "unchanged"} == pond.statuses()
+    assert [] == pond.written()
+
+
+def test_the_namespace_enforces_restricted_pods_and_is_known_as_ours(pond: Pond) -> None:
+    pond.up()
+    labels = pond.cluster.objects[Ref("v1", "Namespace", "", NAMESPACE)]["metadata"]["labels"]
+    assert "restricted" == labels["pod-security.kubernetes.io/enforce"]
+    assert "datamill" == labels["app.kubernetes.io/managed-by"]
+
+
+def test_secrets_are_in_a_secret_and_nowhere_else(pond: Pond) -> None:
+    outcome = pond.up()["frog"]
+    password = pond.driver.secret_store.read()["frog.password"]
+    assert password == outcome.observations["frog"].facts["password"]
+    secret = pond.cluster.objects[pond.ref("Secret", "frog-credentials")]
+    assert password == base64.b64decode(secret["data"]["password"]).decode()
+    others = [item for ref, item in pond.cluster.objects.items() if not ref.name.endswith("-credentials")]
+    assert password not in repr(others)
+
+
+def test_another_machine_takes_the_secrets_of_the_cluster(pond: Pond) -> None:
+    pond.up()
+    before = pond.driver.secret_store.read()
+    shutil.rmtree(pond.home / "state")
+    pond.written()
+    assert {"frog": "unchanged", "fly": "unchanged"} == pond.statuses()
+    assert before == pond.driver.secret_store.read()
+    assert [] == pond.written()
+
+
+def test_a_plan_says_which_fields_of_which_objects_change(pond: Pond) -> None:
+    pond.up()
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    change = pond.rollout.plan()["frog"]
+    assert "out-of-sync" == change.state
+    assert [
+        'objects.ConfigMap frog.data.colour: "green" -> "blue"',
+        'objects.StatefulSet frog.spec.template.spec.containers[web].env[COLOUR].value: "green" -> "blue"',
+    ] == [str(item) for item in change.differences]
+    assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
+    assert {"frog": "in-sync", "fly": "in-sync"} == pond.states()
+
+
+def _scale(item: Object) -> None:
+    item["spec"]["replicas"] = 3
+
+
+def _environment(item: Object) -> None:
+    item["spec"]["template"]["spec"]["containers"][0]["env"].append({"name": "EXTRA", "value": "1"})
+
+
+def _image(item: Object) -> None:
+    item["spec"]["template"]["spec"]["containers"][0]["image"] = "toad:1"
+
+
+def _container(item: Object) -> None:
+    item["spec"]["template"]["spec"]["containers"].append({"name": "leech", "image": "leech:1"})
+
+
+def _label(item: Object) -> None:
+    item["metadata"]["labels"]["mood"] = "sad"
+
+
+def _own_label(item: Object) -> None:
+    del item["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (_scale, "StatefulSet frog: spec.replicas is 3 instead of 1."),
+        (_image, "spec.template.spec.containers[web].image is 'toad:1' instead of 'frog:1'."),
+        (_environment, "spec.template.spec.containers[web].env[EXTRA] was added."),
+        (_container, "spec.template.spec.containers[leech] was added."),
+        (_label, "metadata.labels.mood was added by kubectl-edit."),
+        (_own_label, "metadata.labels.app.kubernetes.io/managed-by is missing."),
+    ],
+)
+def test_an_edit_is_told_with_its_field_and_repaired(pond: Pond, edit: object, told: str) -> None:
+    pond.up()
+    pond.cluster.edit(pond.ref("StatefulSet"), edit)  # type: ignore[arg-type]
+    change = pond.rollout.plan()["frog"]
+    assert "drifted" == change.state
+    assert told in change.reason
+    assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
+    assert {"frog": "in-sync", "fly": "in-sync"} == pond.states()
+
+
+def test_a_deleted_object_is_missed_and_made_again(pond: Pond) -> None:
+    pond.up()
+    pond.cluster.objects.pop(pond.ref("Service"))
+    assert "Service frog is missing." == pond.rollout.plan()["frog"].reason
+    pond.up()
+    assert pond.ref("Service") in pond.cluster.objects
+
+
+def test_an_object_added_to_a_release_is_told_and_removed(pond: Pond) -> None:
+    pond.up()
+    item = pond.cluster.objects[pond.ref("ConfigMap")]
+    pond.cluster.put({**item, "metadata": {**item["metadata"], "name": "stowaway"}})
+    assert "ConfigMap stowaway was added." == pond.rollout.plan()["frog"].reason
+    pond.up()
+    assert pond.ref("ConfigMap", "stowaway") not in pond.cluster.objects
+
+
+def test_a_secret_that_was_changed_is_told_without_its_value_and_put_right(pond: Pond) -> None:
+    pond.up()
+    ref = pond.ref("Secret", "frog-credentials")
+
+    def change(item: Object) -> None:
+        item["data"]["password"] = base64.b64encode(b"toad").decode()
+
+    pond.cluster.edit(ref, change)
+    told = pond.driver.observe("frog").drift
+    assert ("Secret frog-credentials has not the deployment's values.",) == told
+    before = pond.driver.secret_store.read()["frog.password"]
+    pond.driver.apply("frog")
+    assert before == base64.b64decode(pond.cluster.objects[ref]["data"]["password"]).decode()
+
+
+def test_what_a_killed_helm_left_pending_is_recovered(pond: Pond) -> None:
+    pond.up()
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    pond.helm.killed = True
+    assert "failed" == pond.up()["frog"].status
+    assert "failed" == pond.states()["frog"]
+    assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
+    assert "blue" == pond.cluster.objects[pond.ref("ConfigMap")]["data"]["colour"]
+
+
+def test_a_first_installation_that_was_killed_is_recovered(pond: Pond) -> None:
+    pond.helm.killed = True
+    assert {"frog": "failed", "fly": "skipped"} == pond.statuses()
+    assert {"frog": "changed", "fly": "changed"} == pond.statuses()
+
+
+def test_what_somebody_else_put_in_the_place_is_never_touched(pond: Pond) -> None:
+    stranger = render("frog", NAMESPACE, {"colour": "brown"})[1]
+    pond.cluster.put(stranger)
+    assert "unmanaged" == pond.states()["frog"]
+    outcome = pond.up()["frog"]
+    assert isinstance(outcome.error, ConfigurationError)
+    assert "there is already Service frog" in outcome.message
+    assert "brown" not in repr(pond.written())
+
+
+def test_an_image_that_is_not_to_be_had_fails_at_once_and_stops_only_what_needs_it(pond: Pond) -> None:
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    outcomes = pond.up()
+    assert {"frog": "failed", "fly": "skipped"} == {name: one.status for name, one in outcomes.items()}
+    assert "pod frog-0: ErrImageNeverPull (no such image)" in outcomes["frog"].message
+
+
+def test_the_lease_is_held_only_while_something_is_written(pond: Pond) -> None:
+    pond.up()
+    lease = pond.cluster.objects[pond.ref("Lease", "datamill-writer")]
+    assert "holderIdentity" not in lease["spec"]
+
+
+def test_a_deployment_that_somebody_else_is_changing_is_left_alone(pond: Pond) -> None:
+    pond.up()
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    other = pond.driver
+    other.lease.holder = "somebody else"
+    other.lease.acquire()
+    ours = pond.driver
+    ours.lease._sleep = lambda _: other.lease.cluster.replace(
+        other.lease._written(other.lease.cluster.get(other.lease.ref))
+    )
+    pond.written()
+    with pytest.raises(LockedError, match="somebody else"):
+        ours.apply("frog")
+    assert {"Lease datamill-writer"} == {written.partition(" ")[2] for written in pond.written()}
+    other.lease.release()
+
+
+def test_down_removes_everything_but_data(pond: Pond) -> None:
+    pond.up()
+    labels = {"app.kubernetes.io/instance": "frog"}
+    claim = {"name": "data-frog-0", "namespace": NAMESPACE, "labels": labels}
+    pond.cluster.put({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": claim})
+    outcomes = pond.rollout.down()
+    assert ["removed", "removed"] == [one.status for one in outcomes.values()]
+    assert ["Namespace datamill", "PersistentVolumeClaim data-frog-0"] == sorted(map(str, pond.cluster.objects))
+    pond.rollout.down(delete_data=True)
+    assert {} == pond.cluster.objects
+
+
+def test_a_namespace_that_was_there_before_stays(pond: Pond) -> None:
+    pond.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    pond.up()
+    pond.rollout.down(delete_data=True)
+    assert ["Namespace datamill"] == list(map(str, pond.cluster.objects))
+
+
+def test_a_component_that_left_the_deployment_is_removed(pond: Pond) -> None:
+    pond.up()
+    (pond.home / "flavours" / "pond.yaml").write_text("title: Pond\nsummary: One.\ncomponents: [frog]\n")
+    assert "removed" == pond.up()["fly"].status
+    assert pond.ref("StatefulSet", "fly") not in pond.cluster.objects
+    assert pond.ref("StatefulSet", "frog") in pond.cluster.objects
+
+
+def test_status_shows_pods_and_addresses(pond: Pond) -> None:
+    pond.trouble["frog"] = "ImagePullBackOff"
+    pond.up()
+    report = pond.driver.report("frog")
+    assert {"frog": "frog.datamill.svc:80"} == report.addresses
+    assert [("frog-0", "ImagePullBackOff")] == [(one.name, one.state) for one in report.processes]
+
+
+def test_the_message_of_a_failed_probe_names_the_service(pond: Pond) -> None:
+    pond.up()
+    pond.close()
+    with pytest.raises(Exception, match=r"http://frog\.datamill\.svc:80 is silent"):
+        pond.driver.probe("frog")
+
+
+def test_a_unit_that_cannot_be_applied_yet_is_refused(pond: Pond) -> None:
+    file = pond.home / "catalogue" / "frog" / "component.yaml"
+    text = file.read_text().replace("source: own:frog", "source: oci://example.org/frog")
+    file.write_text(text.replace('version: "1.2.3"', f'version: "1.2.3"\n      digest: "sha256:{"0" * 64}"'))
+    with pytest.raises(ConfigurationError, match=r"is a chart from oci://example\.org/frog, which this version cannot"):
+        pond.rollout.plan()
