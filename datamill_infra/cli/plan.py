@@ -20,11 +20,14 @@ def command(home: str | None, flavour: str | None, *, context: str | None, targe
     """Compare what the deployment says with what is there."""
     from datamill_infra.cli.deployments import preview_deployment
     from datamill_infra.drivers.rollout import Rollout
+    from datamill_infra.model.errors import PlatformError
 
     deployment = preview_deployment(home, flavour, context=context, target=target)
-    plan = Rollout(deployment).plan()
+    rollout = Rollout(deployment)
+    plan = rollout.plan()
+    obstacles = rollout.obstacles(plan)
     if as_json:
-        print_json(plan.to_dict())
+        print_json({**plan.to_dict(), "obstacles": obstacles})
     else:
         print_columns(
             ("component", "state", "action", "why"),
@@ -33,4 +36,9 @@ def command(home: str | None, flavour: str | None, *, context: str | None, targe
         for change in plan:
             for difference in change.differences:
                 click.echo(f"  {change.component}: {difference}")
+    if obstacles:
+        raise PlatformError(
+            "This plan cannot be carried out:\n" + "\n".join(f"  {told}" for told in obstacles),
+            instruction="Make room, get the rights, or change the values: `datamill show COMPONENT --values`.",
+        )
     return CHANGES if plan.has_changes else 0

@@ -176,3 +176,12 @@ class Driver(ABC):
     def reachable(self, connection: Connection) -> Iterator[Connection]:
         """A connection as it works from this machine, for as long as the context lasts."""
         yield connection
+
+    def obstacles(self, components: Sequence[str]) -> list[str]:
+        """What would keep a deploy from succeeding, one sentence each, as far as it can be told without trying.
+
+        Args:
+            components: that a deploy would change; those of other providers count for nothing.
+        """
+        del components
+        return []

@@ -93,6 +93,11 @@ class Rollout:
         desired = {name: self.driver(name).desired(name) for name in order}
         return plan(desired, self.observe(), order)
 
+    def obstacles(self, changes: Plan) -> list[str]:
+        """What would keep :meth:`up` from carrying out a plan, one sentence each; changes nothing."""
+        names = [change.component for change in changes if change.action not in (Action.NONE, Action.REMOVE)]
+        return [told for driver in self.drivers.values() for told in driver.obstacles(names)]
+
     def up(
         self, components: Iterable[str] | None = None, *, on_event: Callable[[Event], None] = unseen
     ) -> dict[str, Outcome]:

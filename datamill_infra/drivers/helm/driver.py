@@ -21,6 +21,7 @@ from datamill_infra.drivers.helm.applying import Applier
 from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.credentials import Credentials
 from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
+from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
 from datamill_infra.drivers.helm.sighting import look
 from datamill_infra.drivers.helm.units import UnitRenderer
@@ -302,6 +303,14 @@ class HelmDriver(Driver):
         """See :meth:`Driver.known_secrets`: what a deploy from another machine has generated."""
         mine = [name for name in components if self.deployment.provider(name) == "helm"]
         return {full: value for name in mine for full, value in self.credentials.known(name).items()}
+
+    def obstacles(self, components: Sequence[str]) -> list[str]:
+        """See :meth:`Driver.obstacles`: rights we do not have, and pods that would find no node."""
+        mine = [name for name in components if self.deployment.provider(name) == "helm"]
+        units = [unit for name in mine for unit in self.renderer.units(name)]
+        return (
+            [*missing_rights(self.cluster, self.namespace, units), *missing_room(self.cluster, units)] if mine else []
+        )
 
     @contextlib.contextmanager
     def reachable(self, connection: Connection) -> Iterator[Connection]:

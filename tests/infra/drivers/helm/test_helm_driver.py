@@ -251,3 +251,21 @@ def test_a_unit_that_cannot_be_applied_yet_is_refused(pond: Pond) -> None:
     file.write_text(text.replace('version: "1.2.3"', f'version: "1.2.3"\n      digest: "sha256:{"0" * 64}"'))
     with pytest.raises(ConfigurationError, match=r"is a chart from oci://example\.org/frog, which this version cannot"):
         pond.rollout.plan()
+
+
+def test_a_plan_names_what_we_may_not_do(pond: Pond, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        pond.cluster, "allowed", lambda verb, _version, kind, _namespace: (verb, kind) != ("create", "Service")
+    )
+    rollout = pond.rollout
+    assert [
+        "The context 'memory' may not create objects of the kind Service in namespace datamill.",
+        "StatefulSet frog asks for nothing, and no node of the cluster takes pods.",
+        "StatefulSet fly asks for nothing, and no node of the cluster takes pods.",
+    ] == rollout.obstacles(rollout.plan())
+
+
+def test_a_plan_without_changes_has_no_obstacles(pond: Pond) -> None:
+    pond.up()
+    rollout = pond.rollout
+    assert [] == rollout.obstacles(rollout.plan())
