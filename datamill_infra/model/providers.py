@@ -147,7 +147,7 @@ class VariantPart(Part):
 
 
 class HelmPart(VariantPart):
-    """Units on a cluster: one list, or named variants to choose from.
+    """Units on a cluster: one list, which may be empty, or named variants to choose from.
 
     Attributes:
         variants: name to unit list; what they leave out is taken from here.
@@ -159,8 +159,11 @@ class HelmPart(VariantPart):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if bool(self.units) == bool(self.variants):
-            raise wrong("`helm` needs either `units` or `variants`", "Give one of them, not both.")
+        if ("units" in self.model_fields_set) == bool(self.variants):
+            raise wrong(
+                "`helm` needs either `units` or `variants`",
+                "Give one of them, not both; `units: []` for a component that needs nothing on the cluster.",
+            )
         if self.variants and self.default_variant not in self.variants:
             raise wrong(
                 f"`default_variant` is {self.default_variant!r}", f"Choose one of {', '.join(sorted(self.variants))}."

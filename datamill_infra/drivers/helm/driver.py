@@ -138,6 +138,8 @@ class HelmDriver(Driver):
             there = bool(self._records(component))
             return Observed(component, exists=there, managed=there, failure=failure if there else None)
         sightings = self._look(component)
+        if not sightings and release:
+            return Observed(component, exists=True, managed=True, digest=release.digest, failure=failure)
         if not any(seen.exists for seen in sightings):
             return Observed(component)
         wanted = self.desired(component).digest
@@ -167,9 +169,10 @@ class HelmDriver(Driver):
             ConfigurationError: objects that are not ours are in the place of ours.
         """
         desired = self.desired(component)
-        notify("locking", "")
-        ensure_namespace(self.cluster, self.namespace)
-        self.lease.acquire()
+        if self.renderer.units(component):
+            notify("locking", "")
+            ensure_namespace(self.cluster, self.namespace)
+            self.lease.acquire()
         sightings = self._look(component)  # again: what was seen before the lease was taken may have changed since
         self._refuse_strangers(component, sightings)
         self.releases.put(

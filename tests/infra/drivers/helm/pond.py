@@ -112,6 +112,7 @@ class Pond:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         for name, needs in (("frog", "{}"), ("fly", "{frog: {}}")):
             self._files(name, needs)
+        self._without_units()
         (self.home / "flavours").mkdir()
         (self.home / "flavours" / "pond.yaml").write_text("title: Pond\nsummary: Two.\ncomponents: [frog, fly]\n")
         self.write()
@@ -171,6 +172,18 @@ class Pond:
             (self.home / "helm" / chart).mkdir(parents=True, exist_ok=True)
             (self.home / "helm" / chart / "Chart.yaml").write_text(f'version: "{version}"\n', encoding="utf-8")
         (self.home / "helm" / "images.yaml").write_text("global: {images: {}}\n", encoding="utf-8")
+
+    def _without_units(self) -> None:
+        """A component that is nothing but an address: the frog's, under another name."""
+        folder = self.home / "catalogue" / "echo"
+        folder.mkdir()
+        text = COMPONENT.replace("NAME", "echo").replace("NEEDS", "{frog: {}}")
+        text = (
+            text[: text.index("helm:")] + "helm: {units: []}\nconnection:\n  echo:\n    fields: {url: '${frog.url}'}\n"
+        )
+        text += "    secrets: {password: '${frog.password}'}\nhealth: {start_seconds: 1, timeout_seconds: 1}\n"
+        (folder / "component.yaml").write_text(text, encoding="utf-8")
+        (folder / "capability_echo.py").write_text(CAPABILITY, encoding="utf-8")
 
     def _control(self, ref: Ref) -> None:
         """What the controllers of a cluster would do."""

@@ -269,3 +269,11 @@ def test_a_plan_without_changes_has_no_obstacles(pond: Pond) -> None:
     pond.up()
     rollout = pond.rollout
     assert [] == rollout.obstacles(rollout.plan())
+
+
+def test_a_component_without_units_is_healthy_through_what_it_needs(pond: Pond) -> None:
+    pond.write("extra: [echo]\n")
+    assert "changed" == pond.up()["echo"].status
+    pond.written()
+    assert "unchanged" == pond.up()["echo"].status
+    assert [] == pond.written()
