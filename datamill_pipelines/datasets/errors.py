@@ -15,7 +15,7 @@ The tree below :class:`~datamill_infra.model.errors.DatamillError` (exit code 1 
     └── StoreError                         the object store itself
         ├── MissingObjectError             an object that must exist does not
         ├── DamagedObjectError             an object's bytes are not what was written
-        ├── StoreUnreachableError          no answer within the budget of retries
+        ├── StoreUnreachableError          no answer within the budget of retries, or a disk that cannot be read
         ├── StoreWriteError (also OSError)  no space, too many files, input/output error
         └── UnsafeStoreError               the server's conditional writes race, so it is refused
 """

@@ -70,7 +70,10 @@ class Inventory:
 
 
 def take_inventory(objects: ObjectStore) -> Inventory:
-    """Read every record of every log; what is wrong becomes a problem, not an exception."""
+    """Read every record of every log; what is wrong becomes a problem, not an exception.
+
+    Writers may be at work meanwhile, so whatever the listing lacks is looked for by name before it is called missing.
+    """
     found = Inventory()
     keys: list[str] = []
     hints: list[str] = []
@@ -88,12 +91,17 @@ def take_inventory(objects: ObjectStore) -> Inventory:
             found.logs.setdefault(f"{repo}/{kind}/{name}/{incarnation}", log).numbers.add(int(number))
     for start in range(0, len(keys), _BATCH):
         _read(objects, sorted(keys[start : start + _BATCH]), found)
-    for log in found.logs.values():
-        _check_gaps(objects, log, found)
     for key in hints:
         _check_hint(objects, key, found)
+    for log in found.logs.values():
+        _check_gaps(objects, log, found)
     for repo in {log.repo for log in found.logs.values()} - set(found.repos):
-        found.problems.append(_missing(objects, f"{repo_folder(repo)}/repo", f"{repo} has branches"))
+        key = f"{repo_folder(repo)}/repo"
+        if objects.size(key) is None:
+            found.problems.append(_missing(objects, key, f"{repo} has branches"))
+        else:
+            found.repos.append(repo)
+            _check_repo(objects, key, found)
     found.repos.sort()
     return found
 
@@ -124,20 +132,33 @@ def _check_gaps(objects: ObjectStore, log: Log, found: Inventory) -> None:
     for number in range(max(log.numbers)):
         if number not in log.numbers:
             key = record_key_in(log.folder, number)
-            found.problems.append(_missing(objects, key, f"the log of {log.repo}@{log.name} has later records"))
+            if objects.size(key) is None:
+                found.problems.append(_missing(objects, key, f"the log of {log.repo}@{log.name} has later records"))
+            else:
+                log.numbers.add(number)
+                _read(objects, [key], found)
 
 
-def _check_hint(objects: ObjectStore, key: str, found: Inventory) -> None:
+def _check_hint(objects: ObjectStore, hint: str, found: Inventory) -> None:
     """A hint is written after the record it names, so it never points past the end of a whole log."""
-    folder = key.rpartition("/")[0]
+    folder = hint.rpartition("/")[0]
     try:
-        incarnation, number = map(int, objects.get(key).split())
+        incarnation, number = map(int, objects.get(hint).split())
     except (MissingObjectError, ValueError):
         return  # hints may be lost or damaged
-    log = found.logs.get(f"{folder[len('repos/') :]}/{incarnation:08d}")
-    if log is None or number > max(log.numbers):
-        missing = record_key(folder, incarnation, number)
-        found.problems.append(_missing(objects, missing, "it has been the end of its log"))
+    key = record_key(folder, incarnation, number)
+    _, repo, kind, name = folder.split("/")
+    inside = key.rpartition("/")[0]
+    log = found.logs.get(inside[len("repos/") :])
+    if log is not None and number <= max(log.numbers):
+        return
+    if objects.size(key) is None:
+        found.problems.append(_missing(objects, key, "it has been the end of its log"))
+        return
+    # The listing is older. What lies before this record is found with the gaps.
+    new = Log(name_of_folder(repo), kind, name_of_folder(name), inside)
+    found.logs.setdefault(inside[len("repos/") :], new).numbers.add(number)
+    _read(objects, [key], found)
 
 
 def _missing(objects: ObjectStore, key: str, why: str) -> MissingObjectError:

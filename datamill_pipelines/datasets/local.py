@@ -19,7 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datamill_pipelines.datasets.errors import DamagedObjectError, MissingObjectError, StoreWriteError
+from datamill_pipelines.datasets.errors import (
+    DamagedObjectError,
+    MissingObjectError,
+    StoreUnreachableError,
+    StoreWriteError,
+)
 from datamill_pipelines.datasets.files import Files
 from datamill_pipelines.datasets.objects import ObjectInfo, ObjectStore
 
@@ -78,6 +83,8 @@ class LocalStore(ObjectStore):
             return os.stat(self._prefix + key).st_size  # noqa: PTH116 (hot path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise self._unreadable(key, error) from error
 
     def put(self, key: str, body: Body) -> None:
         """Create or replace."""
@@ -128,12 +135,12 @@ class LocalStore(ObjectStore):
 
     def scan(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object below the folder."""
-        for folder, subfolders, names in os.walk(self._prefix + prefix.rstrip("/")):
+        for folder, subfolders, names in os.walk(self._prefix + prefix.rstrip("/"), onerror=self._unlistable):
             if folder.rstrip("/") == str(self.root) and "tmp" in subfolders:
                 subfolders.remove("tmp")
             for name in names:
                 path = f"{folder.rstrip('/')}/{name}"
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(MissingObjectError), self._reading(path[len(self._prefix) :]):
                     status = os.stat(path)  # noqa: PTH116 (hot path)
                     modified = datetime.fromtimestamp(status.st_mtime, UTC)
                     yield ObjectInfo(path[len(self._prefix) :], status.st_size, modified)
@@ -145,6 +152,8 @@ class LocalStore(ObjectStore):
                 return sorted(entry.name for entry in entries if entry.is_dir() and any(Path(entry.path).iterdir()))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise self._unreadable(prefix, error) from error
 
     def clock(self) -> datetime:
         """The file system's clock, as new files get it."""
@@ -178,7 +187,12 @@ class LocalStore(ObjectStore):
     def crowd(self, key: str) -> Iterator[None]:
         """Queue the writers of this machine on a lock, for a quarter of a second at most."""
         name = f"{self._prefix}tmp/{key.replace('/', '=')}.queue"
-        with open(name, "ab", buffering=0) as file:  # noqa: PTH123
+        try:
+            file = open(name, "ab", buffering=0)  # noqa: PTH123, SIM115 (closed below)
+        except OSError:
+            yield  # no queue, then: whatever is wrong with the directory, the commit itself will tell
+            return
+        with file:
             deadline = time.monotonic() + _QUEUE_SECONDS
             while True:
                 try:
@@ -288,6 +302,20 @@ class LocalStore(ObjectStore):
                 instruction="Run `datamill data fsck`, and repair with `--from` another store.",
                 key=key,
             ) from None
+        except OSError as error:
+            raise self._unreadable(key, error) from error
+
+    def _unlistable(self, error: OSError) -> None:
+        """A folder that cannot be listed is no empty folder: a collection would take all that it holds for garbage."""
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise self._unreadable(str(error.filename).removeprefix(self._prefix), error) from error
+
+    def _unreadable(self, key: str, error: OSError) -> StoreUnreachableError:
+        return StoreUnreachableError(
+            f"{key} could not be read from {self.url}: {error.strerror or error}.",
+            instruction="See to the disk, its permissions or the limit of open files (ulimit -n), then run it again.",
+            key=key,
+        )
 
     @contextlib.contextmanager
     def _writing(self, key: str) -> Iterator[None]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from datamill_pipelines.datasets.condemned import NONE
-from datamill_pipelines.datasets.errors import CollectedError, ConflictError, DamagedObjectError, NotFoundError
+from datamill_pipelines.datasets.errors import (
+    CollectedError,
+    ConflictError,
+    DamagedObjectError,
+    NotFoundError,
+    StoreUnreachableError,
+)
 from datamill_pipelines.datasets.search import all_records
 from datamill_pipelines.datasets.store import DatasetStore
 from datamill_pipelines.datasets.testing import (
@@ -295,3 +303,52 @@ def test_a_branch_made_from_what_is_being_collected_is_refused_or_whole() -> Non
             check_sound(objects, {"main": {"live.parq": b"live"}})
     assert refused
     assert made
+
+
+def test_a_check_beside_a_writer_does_not_call_missing_what_was_written_meanwhile() -> None:
+    """The listing is older than what is read after it: a hint may name a record that the listing lacks."""
+    index, reached = 0, True
+    while reached:
+        objects = with_garbage()
+
+        def write(objects: MemoryStore = objects) -> None:
+            for number in range(9):
+                put(DatasetStore(objects).repo("raw/flights"), {"t.csv": b"%d" % number})
+            put(DatasetStore(objects).repo("raw/flights"), {"t.csv": b"1"}, "side")
+            put(DatasetStore(objects).create_repo("other"), {"t.csv": b"1"})
+
+        store = DatasetStore(InterruptedStore(objects, index, write))
+        assert [problem.what for problem in store.fsck().problems.values()] == [], index
+        reached = "other" in DatasetStore(objects).repos()
+        index += 1
+    assert index > 10
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(
+    local: DatasetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(local.create_repo("raw/flights"), {"a.csv": b"1"})
+    local.close()
+    scandir = os.scandir
+
+    def out_of_descriptors(path: str) -> object:
+        if "/branches/main/0" in str(path):
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", out_of_descriptors)
+    with pytest.raises(StoreUnreachableError, match="Too many open files"):
+        DatasetStore(local.objects).gc(grace=NOW)
+    monkeypatch.undo()
+    assert contents(DatasetStore(local.objects).commit_view("raw/flights")) == {"a.csv": b"1"}
+
+
+def test_a_file_that_cannot_be_read_is_an_error_with_an_instruction(
+    local: DatasetStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(local.create_repo("raw/flights"), {"a.csv": b"1"})
+    monkeypatch.setattr("builtins.open", lambda *_, **__: os.read(-1, 1))
+    with pytest.raises(StoreUnreachableError, match="Bad file descriptor") as caught:
+        local.objects.get("format")
+    monkeypatch.undo()
+    assert "ulimit" in caught.value.instruction
