@@ -1,12 +1,9 @@
-"""Replays and sinks as processes of their own, for tests that kill them. Run as a script; see :func:`main`."""
+"""Replays and sinks of the example as children that tests kill. See :mod:`faults.workshop`."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
-import traceback
 
 from datamill_infra.model.connections import ResolvedConnection
 from datamill_pipelines.datasets import open_store
@@ -21,30 +18,10 @@ from datamill_pipelines.stream.positioned import PositionedLanding
 from datamill_pipelines.stream.sink import Limits, Sink, Target, stopped_by_signals
 
 
-def main() -> None:
-    """Take commands, one JSON document per line: start a task in a child that has all loaded, or wait for one."""
-    print(json.dumps({"ready": os.getpid()}), flush=True)
-    for line in sys.stdin:
-        command = json.loads(line)
-        if "wait" in command:
-            _, status = os.waitpid(command["wait"], 0)
-            print(json.dumps({"exit": os.waitstatus_to_exitcode(status)}), flush=True)
-            continue
-        pid = os.fork()
-        if pid == 0:
-            os._exit(perform(command))
-        print(json.dumps({"pid": pid}), flush=True)
-
-
-def perform(task: dict[str, object]) -> int:
-    """Do a task; the exit code says whether it succeeded."""
-    connection = ResolvedConnection(task["capability"], "broker", task["connection"])
-    try:
-        {"replay": replay, "sink": sink, "follow": follow, "weather": weather}[task["role"]](task, connection)
-    except BaseException:
-        traceback.print_exc()
-        return 1
-    return 0
+def perform(role: str, capability: str, connection: dict[str, object], **task: object) -> None:
+    """Do a task against a broker."""
+    broker = ResolvedConnection(capability, "broker", connection)
+    {"replay": replay, "sink": sink, "follow": follow, "weather": weather}[role](task, broker)
 
 
 def replay(task: dict[str, object], connection: ResolvedConnection) -> None:
@@ -78,7 +55,3 @@ def weather(task: dict[str, object], connection: ResolvedConnection) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     Sink(feed, landing, target, limits=Limits(interval=0.2), on_commit=die).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from faults.workshop import Workshop
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -35,6 +32,7 @@ from datamill_pipelines.stream.sink import Landed, Sink, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Platform
 
@@ -44,7 +42,6 @@ pytestmark = pytest.mark.timeout(900)
 MONTHS = ["2013-01", "2013-02"]
 REPO = "raw/flights"
 KILLS = 20
-PROCESS = Path(__file__).with_name("sink_process.py")
 
 
 @pytest.fixture
@@ -52,57 +49,17 @@ def kafka(platform: Platform) -> ResolvedConnection:
     return platform.connection("kafka")
 
 
-class Workshop:
-    """Starts replays and sinks as processes of their own."""
-
-    def __init__(self, errors: Path) -> None:
-        self.errors = errors
-        with errors.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, PROCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
-        self._answer()
-
-    def start(self, connection: ResolvedConnection, role: str, **task: object) -> int:
-        """The process id of a task."""
-        values = {"capability": connection.capability, "connection": dict(connection.values)}
-        return int(self._ask({"role": role, **values, **task})["pid"])
-
-    def wait(self, pid: int) -> int:
-        """The exit code of a task: negative for the signal that killed it."""
-        return int(self._ask({"wait": pid})["exit"])
-
-    def finish(self, pid: int) -> None:
-        """Wait for a task that must succeed."""
-        assert 0 == self.wait(pid), self.errors.read_text()
-
-    def kill(self, pid: int) -> bool:
-        """SIGKILL a task; whether it was still at work."""
-        os.kill(pid, signal.SIGKILL)  # it is not reaped before wait, so the number is still its own
-        return self.wait(pid) == -signal.SIGKILL
-
-    def close(self) -> None:
-        self.process.communicate()
-
-    def _ask(self, command: dict[str, object]) -> dict[str, int]:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(command) + "\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, int]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, self.errors.read_text()
-        answer: dict[str, int] = json.loads(line)
-        return answer
-
-
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
     made = Workshop(tmp_path / "errors.log")
     yield made
     made.close()
+
+
+def start(workshop: Workshop, broker: ResolvedConnection, role: str, **task: object) -> int:
+    """The process id of a task of :mod:`embedded.sink_process`."""
+    values = {"capability": broker.capability, "connection": dict(broker.values)}
+    return workshop.start("embedded.sink_process:perform", role=role, **values, **task)
 
 
 def land(kafka: ResolvedConnection, topic: str, store: DatasetStore) -> Landed:
@@ -135,12 +92,12 @@ def test_replay_and_sink_killed_twenty_times_make_what_an_undisturbed_run_makes(
     struck = 0
     while struck < KILLS:
         # Both at once: the sink reads what the replay is about to abort.
-        workers = [workshop.start(kafka, "replay", **replay), workshop.start(kafka, "sink", **sink)]
+        workers = [start(workshop, kafka, "replay", **replay), start(workshop, kafka, "sink", **sink)]
         for worker in source.sample(workers, 2):
             time.sleep(source.uniform(0, 0.8))
             struck += workshop.kill(worker)
-    workshop.finish(workshop.start(kafka, "replay", **replay))
-    workshop.finish(workshop.start(kafka, "sink", **sink))
+    workshop.finish(start(workshop, kafka, "replay", **replay))
+    workshop.finish(start(workshop, kafka, "sink", **sink))
 
     rows, foreign = rows_in_topic(kafka, topic)
     assert sorted(rows) == sorted(nycflights.flights(MONTHS)["row"].to_list())
@@ -168,7 +125,7 @@ def test_a_sink_that_was_paused_while_another_landed_can_neither_overwrite_nor_d
     FlightReplay(kafka, topic).run(["2013-01"])
     source = random.Random(1)
     for _ in range(3):
-        worker = workshop.start(kafka, "sink", topic=topic, repo=REPO, store=store.url)
+        worker = start(workshop, kafka, "sink", topic=topic, repo=REPO, store=store.url)
         time.sleep(source.uniform(0, 0.4))
         os.kill(worker, signal.SIGSTOP)
         land(kafka, topic, store)
@@ -188,7 +145,7 @@ def test_a_sink_killed_between_commit_and_acknowledgement_takes_the_messages_aga
     ensure_session(mqtt, name, [f"{name}/+"])
     publish(mqtt, name)
 
-    dying = workshop.start(mqtt, "weather", client=name, topic=f"{name}/+", repo="raw/w", store=store.url, die=True)
+    dying = start(workshop, mqtt, "weather", client=name, topic=f"{name}/+", repo="raw/w", store=store.url, die=True)
     assert workshop.wait(dying) == -signal.SIGKILL
     first = store.commit_view("raw/w@main")
     target = Target(store, "raw/w")

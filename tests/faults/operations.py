@@ -1,13 +1,15 @@
-"""Random operations against a model in memory: equal by full content, at every step that is looked at."""
+"""Random operations on a store, and on a model in memory that says what should be there."""
 
 from __future__ import annotations
 
 import contextlib
 import random
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
+from faults.bench import Log, Violation, expect, must_work
+from faults.soundness import read_files
 
 from datamill_pipelines.datasets.errors import MergeConflictError
 from datamill_pipelines.datasets.store import DatasetStore
@@ -16,11 +18,8 @@ from datamill_pipelines.datasets.testing import Crash, CrashingStore, MemoryStor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from datamill_pipelines.datasets import CommitView
 
 Files = dict[str, bytes]
-SEEDS = 6
-STEPS = 250
 
 
 class Model:
@@ -32,8 +31,13 @@ class Model:
         self.branches: dict[str, str] = {}
         self.tags: dict[str, str] = {}
 
-    def ancestors(self, commit: str) -> set[str]:
-        seen, waiting = set(), [commit]
+    def alive(self) -> set[str]:
+        """What branches and tags reach."""
+        return self.ancestors(*self.branches.values(), *self.tags.values())
+
+    def ancestors(self, *commits: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [*commits]
         while waiting:
             each = waiting.pop()
             if each not in seen:
@@ -57,27 +61,36 @@ class Model:
 class Driver:
     """Does the same to a store and to the model."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, log: Log) -> None:
         self.chance = random.Random(seed)
         self.objects = MemoryStore()
         self.store = DatasetStore(self.objects)
         self.repo = self.store.create_repo("raw/flights")
         self.model = Model()
-        self.counts: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        self._log = log
+
+    @property
+    def operations(self) -> int:
+        """How many were done. A commit is not one: the puts and deletes in it are."""
+        return self.counts.total() - self.counts["commit"] - self.counts["reopen"]
 
     def step(self) -> None:
         actions: list[tuple[Callable[[], None], int]] = [
-            (self.commit, 10), (self.crash, 3), (self.branch, 2), (self.delete_branch, 1), (self.tag, 1),
-            (self.delete_tag, 1), (self.rollback, 1), (self.merge, 2), (self.collect, 1), (self.reopen, 1),
+            (self.commit, 30), (self.crash, 6), (self.branch, 2), (self.delete_branch, 1), (self.tag, 1),
+            (self.delete_tag, 1), (self.rollback, 1), (self.merge, 3), (self.collect, 1), (self.reopen, 1),
         ]  # fmt: skip
         (action,) = self.chance.choices([each for each, _ in actions], [weight for _, weight in actions])
-        self.counts[action.__name__] = self.counts.get(action.__name__, 0) + 1
+        self.counts[action.__name__] += 1
+        self._log(action.__name__, model=dict(self.model.branches))
         action()
 
     def changes(self, state: Files) -> dict[str, bytes | None]:
         paths = [f"{self.chance.choice('ab')}/{number}" for number in range(12)] + ["t.csv", "u.json"]
-        chosen = self.chance.sample(paths, self.chance.randrange(1, 6))
-        delete = self.chance.sample(sorted(state), min(len(state), self.chance.randrange(3)))
+        chosen = self.chance.sample(paths, self.chance.randrange(1, 9))
+        delete = self.chance.sample(sorted(state), min(len(state), self.chance.randrange(4)))
+        self.counts["put"] += len(chosen)
+        self.counts["delete"] += len(delete)
         return {path: b"%d" % self.chance.randrange(4) for path in chosen} | dict.fromkeys(delete)
 
     def pick(self) -> str | None:
@@ -142,14 +155,15 @@ class Driver:
         try:
             commit = self.repo.merge(source, into)
         except MergeConflictError:
-            assert len(nearest) > 1 or expected is None
+            expect(len(nearest) > 1 or expected is None, "a merge conflicts, and should not")
             return
         if theirs in self.model.ancestors(ours):
-            assert commit is None
+            expect(commit is None, "a merge of what is merged made a commit")
         elif commit is not None:
             if len(nearest) > 1:
-                expected = contents(self.repo.commit_view(into))
-            assert expected is not None
+                expected = read_files(self.objects, f"raw/flights@{into}")
+            if expected is None:
+                raise Violation("a merge of conflicting changes was made")
             self._note(commit.id, into, expected, [ours, theirs])
 
     def collect(self) -> None:
@@ -163,15 +177,26 @@ class Driver:
         self.repo = DatasetStore(self.objects).repo("raw/flights")
 
     def check(self) -> None:
-        repo = DatasetStore(self.objects).repo("raw/flights")
-        heads = {name: commit.id for name, commit in repo.branches.items() if commit is not None}
-        assert heads == self.model.branches
-        assert {name: commit.id for name, commit in repo.tags.items()} == self.model.tags
-        for commit in {*heads.values(), *self.model.tags.values(), *self.chance.sample(sorted(self.model.states), 3)}:
-            if self._is_alive(commit):
-                assert contents(repo.commit_view(commit)) == self.model.states[commit]
+        """Names, contents and histories are the model's.
+
+        Raises:
+            Violation: they are not.
+        """
+        with must_work("listing branches and tags"):
+            repo = DatasetStore(self.objects).repo("raw/flights")
+            heads = {name: commit.id for name, commit in repo.branches.items() if commit is not None}
+            tags = {name: commit.id for name, commit in repo.tags.items()}
+        expect(heads == self.model.branches, f"branches are {heads} and not {self.model.branches}")
+        expect(tags == self.model.tags, f"tags are {tags} and not {self.model.tags}")
+        alive = self.model.alive()
+        some = self.chance.sample(list(self.model.states), min(3, len(self.model.states)))
+        for commit in [*heads.values(), *tags.values(), *(each for each in some if each in alive)]:
+            found, expected = read_files(self.objects, f"raw/flights@{commit}"), self.model.states[commit]
+            expect(found == expected, f"commit {commit} holds {found} and not {expected}")
         for name, head in heads.items():
-            assert {commit.id for commit in repo.log(name)} <= self.model.ancestors(head)
+            with must_work(f"the log of {name}"):
+                history = {commit.id for commit in repo.log(name)}
+            expect(history <= self.model.ancestors(head), f"the log of {name} has commits that do not belong there")
 
     def _commit(self, store: DatasetStore, branch: str, changes: dict[str, bytes | None]) -> None:
         with store.repo("raw/flights").commit(branch) as transaction:
@@ -183,7 +208,7 @@ class Driver:
         if transaction.commit is not None:
             self._note(transaction.commit.id, branch, self._applied(branch, changes))
         else:
-            assert self._applied(branch, changes) == self._state(branch)
+            expect(self._applied(branch, changes) == self._state(branch), "a change made no commit")
 
     def _applied(self, branch: str, changes: dict[str, bytes | None]) -> Files:
         return {path: data for path, data in {**self._state(branch), **changes}.items() if data is not None}
@@ -203,31 +228,5 @@ class Driver:
         self.model.branches[branch] = commit
 
     def _any_commit(self) -> str | None:
-        alive = [commit for commit in sorted(self.model.states) if self._is_alive(commit)]
-        return self.chance.choice(alive) if alive else None
-
-    def _is_alive(self, commit: str) -> bool:
-        roots = [*self.model.branches.values(), *self.model.tags.values()]
-        return any(commit in self.model.ancestors(root) for root in roots)
-
-
-def contents(view: CommitView) -> Files:
-    return {file.path: view.read_bytes(file.path) for file in view.files()}
-
-
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_random_operations_match_the_model(seed: int) -> None:
-    driver = Driver(seed)
-    for number in range(STEPS):
-        driver.step()
-        if number % 10 == 0 and driver.model.states and len(driver.model.states) >= 3:
-            driver.check()
-    driver.check()
-    found = DatasetStore(driver.objects).fsck()
-    assert [problem.what for problem in found.problems.values()] == []
-    driver.objects.skew += timedelta(days=2)
-    for _ in range(2):
-        DatasetStore(driver.objects).gc(grace=timedelta(0))
-    assert DatasetStore(driver.objects).fsck().unreachable == []
-    driver.check()
-    assert len(driver.counts) == 10
+        alive = self.model.alive()
+        return self.chance.choice([commit for commit in self.model.states if commit in alive]) if alive else None

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import random
+import shutil
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from faults.bench import Bench, Case, Log, Trial, Violation, expect, sizes
+from faults.rows import Row
 
+from datamill_infra.cli.root import run
+from datamill_pipelines.datasets import Repo, blobs
 from datamill_pipelines.datasets import transaction as transaction_module
-from datamill_pipelines.datasets.errors import DatasetError, StoreError
+from datamill_pipelines.datasets.errors import DatasetError
+from datamill_pipelines.datasets.names import FORMAT_KEY
+from datamill_pipelines.datasets.objects import ObjectStore
 from datamill_pipelines.datasets.store import DatasetStore
 from datamill_pipelines.datasets.testing import MemoryStore, RecordingStore
 
-if TYPE_CHECKING:
-    from datamill_pipelines.datasets import Repo
-    from datamill_pipelines.datasets.objects import ObjectStore
-
-TRIALS = 600
+Command = Callable[[dict[str, bytes]], int]
 _A_WHILE = timedelta(days=2)
 
 
@@ -94,27 +100,89 @@ def damage(chance: random.Random, sound: dict[str, bytes]) -> tuple[str, dict[st
     return key, {**sound, key: bad}
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_any_damage_is_found_by_the_check_and_never_read(seed: int, sound: dict[str, bytes]) -> None:
-    chance = random.Random(seed)
-    needed = keys_read(sound)
-    for _ in range(TRIALS // 3):
+def trial(sound: dict[str, bytes], needed: set[str], command: Command | None = None) -> Trial:
+    def try_one(case: Case, log: Log) -> None:
+        chance = random.Random(case["seed"])
         key, contents = damage(chance, sound)
-        if contents == sound:
-            continue
+        while contents == sound:
+            key, contents = damage(chance, sound)
+        log("damaged", key=key, was=len(sound[key]), size=len(contents[key]))
+        if command is not None:
+            expect(command(contents) != 0, f"the command ends with 0 though {key} is damaged")
         objects = MemoryStore()
         for each, data in contents.items():
             objects.put(each, data)
-        if key == "format":
-            with pytest.raises(StoreError, match="format"):
-                DatasetStore(objects)
-            continue
+        if key == FORMAT_KEY:
+            refused(lambda: DatasetStore(objects), "a store with a damaged format was opened")
+            return
         found = DatasetStore(objects).fsck()
-        assert not found.is_sound, key
-        assert key in found.problems, (key, found.problems)
+        expect(key in found.problems and not found.is_sound, f"fsck does not name {key} but {found.problems}")
         if key in needed:
-            with pytest.raises(DatasetError):
-                read_everything(objects)
+            refused(lambda: read_everything(objects), f"{key} was read")
+
+    return try_one
+
+
+def refused(call: Callable[[], object], otherwise: str) -> None:
+    """An error with a name, or it is a violation."""
+    try:
+        call()
+    except DatasetError:
+        return
+    raise Violation(otherwise)
+
+
+@pytest.fixture(scope="module")
+def needed(sound: dict[str, bytes]) -> set[str]:
+    return keys_read(sound)
+
+
+@sizes(150, 2_000)
+def test_all_is_found(bench: Bench, sound: dict[str, bytes], needed: set[str], size: int) -> None:
+    bench.run(Row.DAMAGE, cases(bench.seed, size), trial(sound, needed))
+
+
+def cases(seed: int, count: int) -> list[Case]:
+    return [{"seed": f"{seed} {number}"} for number in range(count)]
+
+
+@sizes(5, 100)
+def test_the_command_does_not_end_with_0(
+    bench: Bench, sound: dict[str, bytes], needed: set[str], tmp_path: Path, size: int
+) -> None:
+    def command(contents: dict[str, bytes]) -> int:
+        root = tmp_path / "store"
+        shutil.rmtree(root, ignore_errors=True)
+        for key, data in contents.items():
+            (root / key).parent.mkdir(parents=True, exist_ok=True)
+            (root / key).write_bytes(data)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return run(["data", "--store", root.as_uri(), "fsck"])
+
+    assert command(sound) == 0
+    bench.run(Row.DAMAGE, cases(bench.seed + 1, size), trial(sound, needed, command))
+
+
+@pytest.mark.control
+def test_a_reader_that_does_not_verify_is_caught(
+    bench: Bench, sound: dict[str, bytes], needed: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs, "digest_of", lambda _: Anything())
+    bench.control(Row.DAMAGE, "a reader that does not verify", cases(bench.seed, 300), trial(sound, needed))
+
+
+class Anything(str):
+    """Equal to every digest."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = str.__hash__
 
 
 def keys_read(sound: dict[str, bytes]) -> set[str]:
@@ -133,20 +201,5 @@ def test_a_sound_store_has_no_problems(sound: dict[str, bytes]) -> None:
     objects = MemoryStore()
     for key, data in sound.items():
         objects.put(key, data)
-    found = DatasetStore(objects).fsck()
-    assert found.problems == {}
+    assert DatasetStore(objects).fsck().problems == {}
     read_everything(objects)
-
-
-def test_what_is_damaged_is_named_with_its_files(local: DatasetStore) -> None:
-    repo = local.create_repo("raw/flights")
-    put(repo, {"a.csv": b"1", "b.csv": b"2"})
-    one, two = (local.objects.local_path(key) for key in sorted(info.key for info in local.objects.scan("blobs")))
-    assert one is not None
-    assert two is not None
-    first, second = one.read_bytes(), two.read_bytes()
-    one.write_bytes(second)
-    two.write_bytes(first)
-    problems = local.fsck().problems
-    assert sorted(path for problem in problems.values() for path in problem.files) == ["a.csv", "b.csv"]
-    assert all("belongs to" in problem.what for problem in problems.values())

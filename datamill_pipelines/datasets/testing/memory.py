@@ -42,6 +42,10 @@ class MemoryStore(ObjectStore):
                 f"{self.url} has no object {key}.", instruction="It is only a test.", key=key
             ) from None
 
+    def get_many(self, keys: Sequence[str]) -> list[bytes]:
+        """Several objects; threads would only cost."""
+        return [self.get(key) for key in keys]
+
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """A part of the object."""
         data = self.get(key)[start : start + length]
@@ -64,6 +68,11 @@ class MemoryStore(ObjectStore):
         """Create unless present."""
         with self._lock:
             return self.contents.setdefault(key, (data, self.clock()))[0] is data
+
+    def put_many(self, objects: Sequence[tuple[str, Body]]) -> None:
+        """Create or replace several; threads would only cost."""
+        for key, body in objects:
+            self.put(key, body)
 
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects."""

@@ -62,6 +62,10 @@ class WrappedStore(ObjectStore):
         for key, body in objects:
             self.put(key, body)
 
+    def get_many(self, keys: Sequence[str]) -> list[bytes]:
+        """Several objects, one after the other, so that each is an operation of its own, and always the same one."""
+        return [self.get(key) for key in keys]
+
     def put_volatile(self, key: str, data: bytes) -> None:
         """Create or replace."""
         self.around("put_volatile", key, lambda: self.inner.put_volatile(key, data))
