@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The editable install must not reach for a build backend of its own: bootstrap.lock brings one.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# Some environments forbid Python to keep what it compiled; then every process of a demo or a test compiles it all again.
+export PYTHONDONTWRITEBYTECODE :=
 SOURCES := datamill_infra datamill_pipelines tests benchmarks
 
 .DEFAULT_GOAL := help

@@ -24,6 +24,11 @@ PACKAGE = Path(__file__).parent
 OWN_PREFIX = "datamill_own_pipelines"
 
 
+def packaged() -> list[str]:
+    """The folders of this package that are pipelines, in alphabetical order."""
+    return sorted(file.parent.name for file in PACKAGE.glob("*/definitions.py"))
+
+
 def pipelines(home: Path) -> dict[str, Callable[[], dg.Definitions]]:
     """Every pipeline's ``build``, by the folder's name: the package's in alphabetical order, then the user's.
 
@@ -35,9 +40,9 @@ def pipelines(home: Path) -> dict[str, Callable[[], dg.Definitions]]:
             ``build()``.
     """
     found: dict[str, Callable[[], dg.Definitions]] = {}
-    for file in sorted(PACKAGE.glob("*/definitions.py")):
-        module = importlib.import_module(f"{__package__}.{file.parent.name}.definitions")
-        found[file.parent.name] = _build_of(module, file)
+    for name in packaged():
+        module = importlib.import_module(f"{__package__}.{name}.definitions")
+        found[name] = _build_of(module, PACKAGE / name / "definitions.py")
     for file in sorted((home / "pipelines").glob("*/definitions.py")):
         name = file.parent.name
         if name in found:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 
+from datamill_pipelines.discovery import packaged
+
 # Loaded lazily by Dagster when an instance is opened, which every step does.
 DAGSTER = (
     "dagster._core.executor.multiprocess",
@@ -28,15 +30,19 @@ LIBRARIES = (
     "botocore.httpsession",
     "boto3",
     "confluent_kafka",
+    "dagster_dask.resources",
     "mlflow.sklearn",
     "obstore",
     "polars",
     "pyarrow.parquet",
+    "skops.io",
 )
 
 OWN = (
     "datamill_infra.orchestration.s3_compute_logs",
     "datamill_pipelines.definitions",
+    "datamill_pipelines.training.training",
+    *(f"datamill_pipelines.{name}.definitions" for name in packaged()),
 )
 
 for name in (*DAGSTER, *LIBRARIES, *OWN):

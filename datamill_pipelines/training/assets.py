@@ -13,11 +13,11 @@ from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.training import gate, model_file
 from datamill_pipelines.training.registry import PREFIX, ModelVersion, Registry
 from datamill_pipelines.training.tracking import tracked_run
-from datamill_pipelines.training.training import Trained, evaluate_on, train, training_key
 
 if TYPE_CHECKING:
     from datamill_pipelines.datasets import CommitView
     from datamill_pipelines.training.evaluation import Evaluation
+    from datamill_pipelines.training.training import Trained
 
 MODEL = "flight_delay"
 FEATURES = "features/flight_delay"
@@ -59,6 +59,8 @@ def models_flight_delay(
 def _train_and_judge(
     context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections
 ) -> dg.MaterializeResult[None]:
+    from datamill_pipelines.training.training import training_key  # noqa: PLC0415  (loads scikit-learn)
+
     url = platform.get("mlflow").text("url")
     view = platform.store().commit_view(f"{FEATURES}@main")
     key = training_key(view.tree_digest, config.train_month, config.test_month, code_version())
@@ -87,8 +89,10 @@ def _train_and_judge(
     return _result(registry.version(MODEL, version), changed=True)
 
 
-def _train(platform: PlatformConnections, view: "CommitView", config: TrainConfig) -> Trained:
+def _train(platform: PlatformConnections, view: "CommitView", config: TrainConfig) -> "Trained":
     from dagster_dask.resources import DaskResource  # noqa: PLC0415  (slow to import)
+
+    from datamill_pipelines.training.training import train  # noqa: PLC0415  (loads scikit-learn)
 
     address = platform.get("dask").text("scheduler")
     client_config = {"client": {"address": address, "timeout": DASK_TIMEOUT_SECONDS, "set_as_default": False}}
@@ -99,8 +103,10 @@ def _train(platform: PlatformConnections, view: "CommitView", config: TrainConfi
         dask.close()
 
 
-def _champion(url: str, registry: Registry, trained: Trained) -> "Evaluation | None":
+def _champion(url: str, registry: Registry, trained: "Trained") -> "Evaluation | None":
     """The present champion, judged on the rows that the challenger was judged on."""
+    from datamill_pipelines.training.training import evaluate_on  # noqa: PLC0415  (loads scikit-learn)
+
     present = registry.champion_version(MODEL)
     if present is None:
         return None
@@ -109,7 +115,7 @@ def _champion(url: str, registry: Registry, trained: Trained) -> "Evaluation | N
     return evaluate_on(model, trained.train, trained.test)
 
 
-def _judge(trained: Trained, champion: "Evaluation | None") -> list[gate.Criterion]:
+def _judge(trained: "Trained", champion: "Evaluation | None") -> list[gate.Criterion]:
     model = trained.found.model
     return gate.judge(
         trained.evaluation,
