@@ -1,12 +1,16 @@
-"""Looking at a deployment without touching it: state, health and story of each component, probed side by side."""
+"""Looking at a deployment without touching it: state, health and story of each component, probed side by side.
+
+What was seen is noted (:mod:`.sightings`), so that the next look can say since when.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from datamill_infra.drivers.sightings import note
 from datamill_infra.model.errors import DatamillError
 from datamill_infra.model.plan import plan
 from datamill_infra.model.states import ReleaseState
@@ -62,7 +66,13 @@ def inspect(rollout: Rollout, components: Iterable[str] | None = None) -> dict[s
     names = list(components) if components is not None else rollout.deployment.resolution.sequence()
     observed = rollout.observe(names)
     with ThreadPoolExecutor(max_workers=max(1, len(names)), thread_name_prefix="inspect") as pool:
-        return dict(zip(names, pool.map(lambda name: _inspect(rollout, name, observed[name]), names), strict=True))
+        looks = dict(zip(names, pool.map(lambda name: _inspect(rollout, name, observed[name]), names), strict=True))
+    seen = {name: one.healthy for name, one in looks.items() if observed[name].exists}
+    sightings = note(rollout.deployment, seen) if seen else {}
+    return {
+        name: replace(one, failing_since=sightings[name].trouble_since(one.failing_since)) if one.error else one
+        for name, one in looks.items()
+    }
 
 
 def _inspect(rollout: Rollout, name: str, observed: Observed) -> Inspection:

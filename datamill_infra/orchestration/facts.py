@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from datamill_infra.model.errors import DatamillError
+from datamill_infra.drivers.inspection import inspect
 from datamill_infra.model.published import published_connections
 from datamill_infra.model.states import ReleaseState, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from datamill_infra.drivers.inspection import Inspection
     from datamill_infra.drivers.rollout import Rollout
     from datamill_infra.model.deployment import Deployment
 
@@ -104,15 +105,29 @@ def materialization(rollout: Rollout, name: str, *, changed: bool, summary: str)
 def probe_checks(rollout: Rollout, names: Iterable[str]) -> list[dg.AssetCheckResult]:
     """Both checks of some components, probed now; nothing is changed."""
     results = []
-    for name in names:
-        try:
-            seen = rollout.driver(name).probe(name)
-            told = "; ".join(observation.summary for observation in seen.values())
+    for name, look in inspect(rollout, names).items():
+        if look.healthy:
+            told = "; ".join(observation.summary for observation in look.observations.values())
             results.append(_healthy(name, passed=True, told=told))
-        except DatamillError as error:
-            results.append(_healthy(name, passed=False, told=f"{error.reason} {error.instruction}"))
+        else:
+            results.append(_trouble(look))
         results.append(in_sync(rollout, name))
     return results
+
+
+def _trouble(look: Inspection) -> dg.AssetCheckResult:
+    """What ``datamill status`` says as well: since when, why, and what repairs it."""
+    repair = f"datamill up -c {look.component}"
+    why = " ".join(filter(None, (look.error.reason if look.error else look.change.reason, look.report.story)))
+    since = f"{look.failing_since:%Y-%m-%d %H:%M:%S} UTC" if look.failing_since else "unknown"
+    told = f"Since {since}: {why}" if look.failing_since else why
+    return dg.AssetCheckResult(
+        asset_key=asset_key(look.component),
+        check_name=HEALTHY,
+        passed=False,
+        description=f"{told} Repair: {repair}",
+        metadata={"told": why, "since": since, "repair": repair},
+    )
 
 
 def unhealthy(name: str, told: str) -> dg.AssetCheckResult:
