@@ -77,7 +77,10 @@ def reference_checks(
 def result(asset: dg.AssetKey, check: str, faults: list[str], **facts: int) -> dg.AssetCheckResult:
     """Passed if there are no faults; they are in the metadata otherwise."""
     metadata: dict[str, Any] = {**facts, "faults": faults}
-    return dg.AssetCheckResult(asset_key=asset, check_name=check, passed=not faults, metadata=metadata)
+    told = "; ".join(faults) or None
+    return dg.AssetCheckResult(
+        asset_key=asset, check_name=check, passed=not faults, metadata=metadata, description=told
+    )
 
 
 CHECKS = [flights_once, reference_checks]

@@ -105,6 +105,7 @@ def _warned(asset: dg.AssetKey, check: str, faults: list[str]) -> dg.AssetCheckR
         passed=not faults,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"faults": faults},
+        description="; ".join(faults) or None,
     )
 
 
