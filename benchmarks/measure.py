@@ -1,30 +1,49 @@
 """Whole-process measurements, interleaved.
 
 Wall time is the parent's monotonic clock; processor time and peak memory are the kernel's own accounting of the child
-and everything it waited for (``wait4``).
+and everything it waited for (``wait4``). A script that prints ``{"seconds": ...}`` as its last line says how long the
+work took without the start of the interpreter and the imports: where the work is short, that is what is compared.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
+class ContestantFailedError(RuntimeError):
+    """A command of a comparison failed; the message ends with what it printed."""
+
+
 @dataclass(frozen=True)
 class Sample:
-    """One finished run: wall and processor seconds, peak resident memory in MiB."""
+    """One finished run.
+
+    Attributes:
+        wall: seconds of the whole process.
+        cpu: processor seconds of the whole process, user and system.
+        peak_mib: peak resident memory.
+        told: what the script's last line said, if it was JSON.
+    """
 
     wall: float
     cpu: float
     peak_mib: float
+    told: Mapping[str, Any]
+
+    @property
+    def work(self) -> float:
+        """Seconds of the work itself, as the script says; of the whole process when it does not."""
+        return float(self.told.get("seconds", self.wall))
 
 
 @dataclass(frozen=True)
@@ -32,16 +51,16 @@ class Contestant:
     """One side of a comparison.
 
     Attributes:
-        name: as it appears in the table, with its version.
+        name: as it appears in the table.
         argv: the command, started without a shell.
         environment: variables on top of the caller's.
-        before: called before each run, outside the clock (fresh directories, fresh topics).
+        before: called before each run, outside the clock (fresh directories); returns more variables.
     """
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str]
-    before: Callable[[], None] | None = None
+    before: Callable[[], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -54,27 +73,40 @@ class Figures:
     @property
     def wall(self) -> float:
         """Median wall seconds."""
-        return statistics.median(sample.wall for sample in self.samples)
+        return self.median("wall")
 
     @property
     def cpu(self) -> float:
         """Median processor seconds, user and system."""
-        return statistics.median(sample.cpu for sample in self.samples)
+        return self.median("cpu")
 
     @property
     def peak_mib(self) -> float:
         """Median peak resident memory, MiB."""
-        return statistics.median(sample.peak_mib for sample in self.samples)
+        return self.median("peak_mib")
+
+    @property
+    def work(self) -> float:
+        """Median seconds of the work itself."""
+        return self.median("work")
+
+    def median(self, figure: str) -> float:
+        """Median of one figure of the samples, or of one that the scripts told."""
+        return statistics.median(value_of(sample, figure) for sample in self.samples)
+
+
+def value_of(sample: Sample, figure: str) -> float:
+    """A figure of a sample: an attribute, or something the script told."""
+    return float(sample.told[figure]) if figure in sample.told else float(getattr(sample, figure))
 
 
 def run_once(contestant: Contestant) -> Sample:
     """Run one contestant once.
 
     Raises:
-        RuntimeError: the command failed; the message ends with what it printed.
+        ContestantFailedError: the command failed.
     """
-    if contestant.before is not None:
-        contestant.before()
+    more = contestant.before() if contestant.before is not None else {}
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         process = subprocess.Popen(  # the exit is taken by wait4, which alone gives the child's own accounting
@@ -82,17 +114,16 @@ def run_once(contestant: Contestant) -> Sample:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=dict(os.environ) | dict(contestant.environment),
+            env=dict(os.environ) | dict(contestant.environment) | dict(more),
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            output.seek(0)
-            tail = output.read().decode(errors="replace")[-4000:]
-            message = f"{contestant.name} exited with {process.returncode}:\n{tail}"
-            raise RuntimeError(message)
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        output.seek(0)
+        printed = output.read().decode(errors="replace")
+    if process.returncode != 0:
+        raise ContestantFailedError(f"{contestant.name} exited with {process.returncode}:\n{printed[-4000:]}")
+    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, _told(printed))
 
 
 def interleaved(contestants: Sequence[Contestant], rounds: int = 5, *, warm_up: bool = True) -> list[Figures]:
@@ -109,4 +140,11 @@ def interleaved(contestants: Sequence[Contestant], rounds: int = 5, *, warm_up: 
 def ratio(ours: Figures, theirs: Figures, figure: str = "wall") -> float:
     """Median, over the paired runs, of theirs divided by ours: above 1 we are faster (or smaller)."""
     pairs = zip(ours.samples, theirs.samples, strict=True)
-    return statistics.median(getattr(their, figure) / getattr(our, figure) for our, their in pairs)
+    return statistics.median(value_of(their, figure) / value_of(our, figure) for our, their in pairs)
+
+
+def _told(printed: str) -> dict[str, Any]:
+    last = printed.strip().rpartition("\n")[2]
+    if not last.startswith("{"):
+        return {}
+    return dict(json.loads(last))

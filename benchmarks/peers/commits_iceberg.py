@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+from gate import measured
 from pyiceberg.catalog.sql import SqlCatalog
 
 directory, commits = Path(sys.argv[1]), int(sys.argv[2])
@@ -12,5 +13,6 @@ table = pa.table({"id": pa.array(range(1000), pa.int64()), "value": pa.array([i 
 catalog = SqlCatalog("bench", uri=f"sqlite:///{directory}/catalog.db", warehouse=f"file://{directory}")
 catalog.create_namespace("bench")
 target = catalog.create_table("bench.rows", schema=table.schema)
-for _ in range(commits):
-    target.append(table)
+with measured():
+    for _ in range(commits):
+        target.append(table)
