@@ -23,7 +23,7 @@ from blake3 import blake3
 from datamill_infra.model.errors import ConfigurationError
 from datamill_pipelines.stream.codec import conform, decode
 from datamill_pipelines.stream.errors import IncompatibleSinkError
-from datamill_pipelines.stream.landing import BadMessages, Counts, Landing, stop_at
+from datamill_pipelines.stream.landing import FORMAT, READABLE, BadMessages, Counts, Landing, stop_at
 from datamill_pipelines.stream.records import DEAD_LETTER_SCHEMA, DEAD_LETTERS, DeadLetter, Origin, dead_letter_table
 from datamill_pipelines.stream.schema import Column, MessageSchema
 
@@ -93,7 +93,7 @@ class IdentifiedLanding(Landing):
     def rules(self) -> dict[str, Any]:
         """As they are recorded in the dataset."""
         return {
-            "format": 1,
+            "format": FORMAT,
             "by": "message id",
             "event_time": self._event_time,
             "window": self._window,
@@ -162,8 +162,9 @@ class IdentifiedLanding(Landing):
         recorded: dict[str, Any] | None = head.rules()
         if recorded is None:
             return
-        ours = {name: value for name, value in self.rules().items() if name != "columns"}
-        if ours != {name: value for name, value in recorded.items() if name != "columns"}:
+        ours = {name: value for name, value in self.rules().items() if name not in {"columns", "format"}}
+        theirs = {name: value for name, value in recorded.items() if name not in {"columns", "format"}}
+        if ours != theirs or recorded["format"] not in READABLE:
             raise IncompatibleSinkError(
                 f"{self._dataset} was landed with the rules {recorded}, not {ours}.",
                 instruction="Use the recorded rules, or land in another dataset.",

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from datamill_pipelines.stream.draft import Draft, Head
     from datamill_pipelines.stream.records import DeadLetter, Records
 
+FORMAT = 2
+"""Of the rules in ``_sink.json``. Since 2, tables give a dictionary only to columns that repeat (docs/formats.md)."""
+
+READABLE = (1, FORMAT)
+"""What a sink continues: files of the old writer stay as they are until they are written again."""
+
 BadMessages = Literal["keep", "stop"]
 """Keep bad messages as dead letters and land the rest, or stop at the first."""
 

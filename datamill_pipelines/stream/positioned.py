@@ -23,7 +23,7 @@ import pyarrow as pa
 from datamill_pipelines.stream.codec import conform, decode
 from datamill_pipelines.stream.cutting import Cutting
 from datamill_pipelines.stream.errors import IncompatibleSinkError
-from datamill_pipelines.stream.landing import BadMessages, Counts, Landing, stop_at
+from datamill_pipelines.stream.landing import FORMAT, READABLE, BadMessages, Counts, Landing, stop_at
 from datamill_pipelines.stream.records import DEAD_LETTER_SCHEMA, DEAD_LETTERS, DeadLetter, dead_letter_table
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class PositionedLanding(Landing):
 
     def rules(self) -> dict[str, Any]:
         """As they are recorded in the dataset."""
-        return {"format": 1, "by": "position", "cutting": asdict(self._cutting), "columns": self._schema.to_json()}
+        return {"format": FORMAT, "by": "position", "cutting": asdict(self._cutting), "columns": self._schema.to_json()}
 
     def restore(self, head: Head) -> None:
         """Begin on a head, forgetting what waits."""
@@ -134,7 +134,8 @@ class PositionedLanding(Landing):
         recorded: dict[str, Any] | None = head.rules()
         if recorded is None:
             return
-        if (recorded["format"], recorded["by"], recorded["cutting"]) != (1, "position", asdict(self._cutting)):
+        ours = ("position", asdict(self._cutting))
+        if recorded["format"] not in READABLE or (recorded["by"], recorded.get("cutting")) != ours:
             raise IncompatibleSinkError(
                 f"{self._dataset} was landed with the rules {recorded['by']} {recorded.get('cutting')}, not"
                 f" position {asdict(self._cutting)}.",

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datamill_pipelines.datasets.errors import InvalidNameError
@@ -121,3 +122,36 @@ def test_rounding_hides_the_order_of_sums() -> None:
 def test_a_column_that_cannot_be_sorted_by_is_named() -> None:
     with pytest.raises(InvalidNameError, match="nothing"):
         canonical_table(table(), sort_by=["nothing"])
+
+
+def encodings(table: pa.Table) -> dict[str, bool]:
+    """Whether a column has a dictionary, by its name in the file."""
+    metadata = pq.ParquetFile(pa.BufferReader(encode_table(table))).metadata.row_group(0)
+    columns = [metadata.column(index) for index in range(metadata.num_columns)]
+    return {column.path_in_schema: column.has_dictionary_page for column in columns}
+
+
+@pytest.mark.parametrize("rows", [10, 2_048, 5_000, 40_000])
+def test_only_columns_whose_values_repeat_get_a_dictionary(rows: int) -> None:
+    repeated = pa.array([f"k{number % 4}" for number in range(rows)])
+    unique = pa.array([f"u{number}" for number in range(rows)])
+    clustered = pa.array([number // (rows // 5 + 1) for number in range(rows)])
+
+    assert {"repeated": True, "unique": False, "clustered": True} == encodings(
+        pa.table({"repeated": repeated, "unique": unique, "clustered": clustered})
+    )
+
+
+def test_nested_and_empty_columns_are_written_and_read_back() -> None:
+    kinds = {
+        "list": (pa.list_(pa.string()), ["a", "a"]),
+        "struct": (pa.struct([("x", pa.int64()), ("y", pa.list_(pa.string()))]), {"x": 1, "y": ["a"]}),
+        "map": (pa.map_(pa.string(), pa.int64()), [("k", 1)]),
+        "null": (pa.null(), None),
+    }
+    table = pa.table({name: pa.array([value] * 20, kind) for name, (kind, value) in kinds.items()})
+
+    assert table.equals(read_parquet(encode_table(table)))
+    nested = {"list.list.element", "struct.x", "struct.y.list.element", "map.key_value.key", "map.key_value.value"}
+    assert nested <= {name for name, has in encodings(table).items() if has}
+    assert read_parquet(encode_table(table.slice(0, 0))).num_rows == 0
