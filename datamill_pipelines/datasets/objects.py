@@ -53,6 +53,9 @@ class ObjectStore(ABC):
 
     url: str
 
+    held: ClassVar[int] = 64 << 20
+    """Bytes of files that a transaction holds back, to make them durable together, before it writes ahead."""
+
     is_trusted: ClassVar[bool] = False
     """Whether conditional writes are known to decide races, so that nobody has to try it out."""
 

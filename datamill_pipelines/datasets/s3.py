@@ -59,6 +59,9 @@ class S3Store(ObjectStore):
         sleep: waits between attempts.
     """
 
+    # Nothing is saved by putting objects late, and time by putting them while the next are made.
+    held = 16 << 20
+
     def __init__(
         self,
         bucket: str,

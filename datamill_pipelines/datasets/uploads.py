@@ -1,7 +1,7 @@
 """The objects a transaction writes, and where its files are kept in the end.
 
-Small transactions are held in memory until the commit; beyond a budget files are written ahead. When a collection of
-garbage begins meanwhile, what was written or taken over is looked at again: see :mod:`.condemned`.
+Small transactions are held in memory until the commit; beyond the store's budget files are written ahead. When a
+collection of garbage begins meanwhile, what was written or taken over is looked at again: see :mod:`.condemned`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from datamill_pipelines.datasets.nodes import FileEntry
     from datamill_pipelines.datasets.objects import Body, ObjectStore
     from datamill_pipelines.datasets.staging import StagedFile
-
-MEMORY = 64 << 20
-"""Bytes of files held until the commit."""
 
 _SALT = 8
 
@@ -71,13 +68,13 @@ class Uploads:
         self.forget(file.entry.path)
         self._staged[file.entry.path] = file
         self._size += _held(file)
-        if self._size > MEMORY:
+        if self._size > self._objects.held:
             self.lay_out()
             self.flush()
 
     def is_full(self) -> bool:
         """Whether what is pending should be written ahead."""
-        return sum(len(body) for body in self.pending.values() if isinstance(body, bytes)) > MEMORY
+        return sum(len(body) for body in self.pending.values() if isinstance(body, bytes)) > self._objects.held
 
     def lay_out(self) -> None:
         """Decide where the staged files are kept."""
@@ -129,6 +126,8 @@ class Uploads:
 
     def _avoid(self, ours: Callable[[str], bool]) -> None:
         """Keep what has a condemned name under another one."""
+        if not self._collection.keys:
+            return
         moved: dict[str, str] = {}
         for path, entry in list(self.entries.items()):
             if entry is None:

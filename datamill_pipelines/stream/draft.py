@@ -1,7 +1,13 @@
-"""The one door to the transaction that a sink writes into."""
+"""The one door to the transaction that a sink writes into.
+
+What is written is encoded, digested and put in a thread of the draft's own, one thing after the other, while the next
+records are decoded.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import orjson
@@ -9,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from datamill_pipelines.datasets.transaction import Transaction
     from datamill_pipelines.datasets.views import CommitView
@@ -19,6 +25,9 @@ RULES = "_sink.json"
 
 RULES_KEY = "rules"
 """Position that moves by one when the rules change, so that of two sinks that change them one is fenced."""
+
+UNWRITTEN = 2
+"""Writes that may wait for the one before them: a few tables' memory, and enough that the writer never waits."""
 
 
 class Head:
@@ -51,6 +60,8 @@ class Head:
 class Draft:
     """What the next commit of a sink will be.
 
+    Whatever writing raised is raised by the next call, and by :meth:`finish` at the latest.
+
     Args:
         txn: the open transaction.
     """
@@ -58,6 +69,8 @@ class Draft:
     def __init__(self, txn: Transaction) -> None:
         self._txn = txn
         self.head = Head(txn.head)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sink-writer")
+        self._unwritten: deque[Future[None]] = deque()
 
     def table(self, path: str) -> pa.Table | None:
         """A table of the head."""
@@ -65,11 +78,11 @@ class Draft:
 
     def put_table(self, path: str, table: pa.Table) -> None:
         """Write a table, rows in this order."""
-        self._txn.put_table(path, table)
+        self._later(lambda: self._txn.put_table(path, table))
 
     def delete(self, path: str) -> None:
         """Remove a file of the head."""
-        self._txn.delete(path)
+        self._later(lambda: self._txn.delete(path))
 
     def advance(self, key: str, end: int, *, start: int | None = None, adopt: bool = False) -> None:
         """Move a position; the commit is refused if someone else has moved it meanwhile.
@@ -80,7 +93,8 @@ class Draft:
             start: where it is now; what the head says when ``None``.
             adopt: move it from wherever it is.
         """
-        self._txn.advance(key, self.head.ends.get(key, 0) if start is None else start, end, adopt=adopt)
+        begun = self.head.ends.get(key, 0) if start is None else start
+        self._txn.advance(key, begun, end, adopt=adopt)
 
     def note(self, facts: Mapping[str, object]) -> None:
         """Say something in the commit's metadata."""
@@ -90,5 +104,20 @@ class Draft:
         """Record the rules if they are new or have changed."""
         if self.head.rules() == rules:
             return
-        self._txn.put(RULES, orjson.dumps(rules, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        content = orjson.dumps(rules, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        self._later(lambda: self._txn.put(RULES, content))
         self.advance(RULES_KEY, self.head.ends.get(RULES_KEY, 0) + 1)
+
+    def finish(self) -> None:
+        """Return when everything is written. Raises what writing raised."""
+        while self._unwritten:
+            self._unwritten.popleft().result()
+
+    def close(self) -> None:
+        """Write nothing more; return when what is being written has ended."""
+        self._writer.shutdown(cancel_futures=True)
+
+    def _later(self, write: Callable[[], None]) -> None:
+        while self._unwritten and (len(self._unwritten) > UNWRITTEN or self._unwritten[0].done()):
+            self._unwritten.popleft().result()
+        self._unwritten.append(self._writer.submit(write))

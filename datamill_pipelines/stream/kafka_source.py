@@ -110,6 +110,8 @@ class KafkaSource:
                 "enable.partition.eof": True,
                 "queued.max.messages.kbytes": max(prefetch_bytes >> 10, 1_024),
                 "queued.min.messages": 1_000_000,
+                # How long the client looks away when its queue is full. By default a second: longer than it lasts.
+                "fetch.queue.backoff.ms": 10,
                 "fetch.max.bytes": max(prefetch_bytes // 2, 1 << 20),
                 "max.partition.fetch.bytes": max(prefetch_bytes // 4, 1 << 20),
                 # A sink that waits for its store is not dead; what it holds is fenced by the store, not by the group.

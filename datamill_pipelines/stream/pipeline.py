@@ -34,7 +34,7 @@ class Pipeline:
 
     def put(self, records: Records) -> None:
         """Queue records, waiting while too many wait already. After a failure they go nowhere; ``drain`` raises it."""
-        size = sum(map(len, filter(None, records.values)))
+        size = records.nbytes
         with self._changed:
             self._changed.wait_for(lambda: self._failure or self._open == 0 or self._bytes + size <= self._most_bytes)
             self._bytes += size
@@ -74,6 +74,6 @@ class Pipeline:
             except BaseException as error:  # noqa: BLE001 - raised again by put or drain
                 self._failure = error
             with self._changed:
-                self._bytes -= sum(map(len, filter(None, records.values)))
+                self._bytes -= records.nbytes
                 self._open -= 1
                 self._changed.notify_all()

@@ -30,15 +30,25 @@ class Origin:
     key: bytes | None = None
 
 
+OVERHEAD = 320
+"""Bytes of memory per message besides its value: the client's message, Python's bytes, and their places in lists."""
+
+
 class Records:
     """Records of one partition (or of a broker without partitions) in the order of arrival.
 
     Subclasses keep what the client library gave and look at single records only when asked.
+
+    Attributes:
+        partition: its number.
+        values: bytes of the messages; ``None`` where there was no value.
+        nbytes: memory that they take, with what Python and the client library need for each.
     """
 
     def __init__(self, partition: int, values: Sequence[bytes | None]) -> None:
         self.partition = partition
         self.values = values
+        self.nbytes = sum(map(len, filter(None, values))) + OVERHEAD * len(values)
 
     def __len__(self) -> int:
         """How many."""

@@ -4,8 +4,8 @@ A commit holds rows, bad messages and positions, so it is the only truth about w
 because another sink has landed meanwhile, what was taken is discarded, and the engine begins again where the branch now
 is; nothing was acknowledged. That also disarms a process that slept: its next commit is the one that is refused.
 
-Work is divided between three threads: the client library's own fetches, the caller's takes messages, and one decodes
-and writes. The queues between them are bounded, so a slow store slows the source down.
+Work is divided between four threads: the client library's own fetches, the caller's takes messages, one decodes, and
+one writes. The queues between them are bounded, so a slow store slows the source down.
 """
 
 from __future__ import annotations
@@ -197,6 +197,7 @@ class Sink:
             if not counts.is_empty or self._feed.must_commit:
                 told = self._feed.advance(draft)
                 draft.note({**told, **counts.facts()})
+                draft.finish()
                 self._end(None)
             else:
                 self._end(_Discarded())
@@ -294,8 +295,9 @@ class Sink:
     def _end(self, error: BaseException | None) -> None:
         """End the open transaction: commit it, or with an error discard it."""
         if self._open is not None:
-            manager = self._open[0]
+            manager, _, draft = self._open
             self._open = None
+            draft.close()
             manager.__exit__(None if error is None else type(error), error, None)
 
     def _crowded(self) -> SinkError:

@@ -6,11 +6,15 @@ import json
 import random
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from datamill_pipelines.datasets import DatasetStore, open_store
+from datamill_pipelines.datasets.errors import InvalidNameError
 from datamill_pipelines.stream.cutting import Cutting
+from datamill_pipelines.stream.draft import Draft
 from datamill_pipelines.stream.errors import BadMessageError, IncompatibleSinkError
+from datamill_pipelines.stream.landing import Counts
 from datamill_pipelines.stream.positioned import PositionedLanding
 from datamill_pipelines.stream.schema import Column, MessageSchema
 from datamill_pipelines.stream.sink import Landed, Limits, Sink, Target
@@ -191,3 +195,38 @@ def test_a_sink_that_slept_between_reading_and_committing_is_refused(store: Data
     assert [] == landed.commits
     land(store, source, "once")
     assert store.commit_view("once@main").tree_digest == store.commit_view("raw/x@main").tree_digest
+
+
+@pytest.mark.parametrize(("format_", "continued"), [(1, True), (2, True), (3, False)])
+def test_rules_of_an_older_format_are_continued_and_those_of_a_newer_one_refused(
+    store: DatasetStore, format_: int, continued: bool
+) -> None:
+    source = topic(3, 40)
+    more = MemoryTopic([[*source.partitions[0], b'{"n":1}']])
+    land(store, source, "raw/x")
+    rules = json.loads(store.commit_view("raw/x@main").read_bytes("_sink.json"))
+    with store.repo("raw/x").commit("main") as commit:
+        commit.put("_sink.json", json.dumps(rules | {"format": format_}).encode())
+
+    if continued:
+        land(store, more, "raw/x")
+        assert 2 == json.loads(store.commit_view("raw/x@main").read_bytes("_sink.json"))["format"]
+    else:
+        with pytest.raises(IncompatibleSinkError, match="was landed with the rules"):
+            land(store, more, "raw/x")
+
+
+def test_what_writing_raised_ends_the_run_and_leaves_the_branch_as_it_was(store: DatasetStore) -> None:
+    land(store, topic(3, 40), "raw/x")
+    before = store.commit_view("raw/x@main").id
+
+    class Broken(PositionedLanding):
+        def write_all(self, draft: Draft) -> Counts:
+            counts = super().write_all(draft)
+            draft.put_table("not//a/path", pa.table({}))
+            return counts
+
+    landing = Broken(SCHEMA, dataset="raw/x@main", cutting=CUTTING)
+    with pytest.raises(InvalidNameError, match="not//a/path"):
+        Sink(MemoryFeed(topic(3, 90)), landing, Target(store, "raw/x")).run()
+    assert before == store.commit_view("raw/x@main").id
