@@ -67,7 +67,7 @@ class FileEntry(NamedTuple):
 
     def same_content(self, other: FileEntry | None) -> bool:
         """Whether both are the same file, wherever kept."""
-        return other is not None and self[:6] == other[:6]
+        return other is self or (other is not None and self[:6] == other[:6])
 
 
 class NodeRef(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -58,11 +59,12 @@ def stage_file(path: str, source: bytes | bytearray | memoryview | Path | Binary
     """A file from bytes, from a file, or from a stream (which is read to its end)."""
     body: Body
     if isinstance(source, Path):
-        size = source.stat().st_size
-        if size > PACK_SIZE:
-            entry = FileEntry(path, size, digest_of_file(source))
-            return StagedFile(_described(entry, source), source)
-        body = source.read_bytes()
+        with open(source, "rb", buffering=0) as file:  # noqa: PTH123 (hot path)
+            size = os.fstat(file.fileno()).st_size
+            if size > PACK_SIZE:
+                entry = FileEntry(path, size, digest_of_file(source))
+                return StagedFile(_described(entry, source), source)
+            body = file.readall()
     elif isinstance(source, bytes):
         body = source
     elif isinstance(source, bytearray | memoryview):

@@ -68,6 +68,8 @@ class Transaction:
         self._advances: dict[str, Advance] = {}
         self._pinned: dict[str, CommitView] = {}
         self._read_from_head: set[str] = set()
+        self._found_in: Commit | None = None
+        self._found: dict[str, FileEntry | None] = {}
         self._tail: Tail | None = self._log.tail()
         self._base: Commit | None = repo.commit_at(self._tail)
         self._collection = repo.store.collections.get(self._tail.gc if self._tail else 0)
@@ -182,7 +184,13 @@ class Transaction:
             self._uploads.put(file)
 
     def _base_entry(self, path: str) -> FileEntry | None:
-        return self._repo.tree.find(self._base.root, path) if self._base else None
+        if self._base is None:
+            return None
+        if self._found_in is not self._base:
+            self._found_in, self._found = self._base, {}
+        if path not in self._found:
+            self._found[path] = self._repo.tree.find(self._base.root, path)
+        return self._found[path]
 
     def _commit(self) -> Commit | None:
         self._uploads.lay_out()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import OrderedDict
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from datamill_pipelines.datasets.errors import StoreError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _CACHED_NODES = 2048
 _CACHED_BODIES = 64
+
+_KEY = itemgetter(0)
+"""What items are sorted by: the first field of a file and of a reference. The attribute costs three times as much."""
 
 EMPTY = NodeRef("", empty_digest(), 0, 0, "")
 """The tree without files; it is kept nowhere."""
@@ -88,10 +92,9 @@ class TreeReader:
         """The file at ``path``."""
         node = self.load(root)
         while node.level:
-            keys = [item.key for item in node.items]
-            index = max(bisect.bisect_right(keys, path) - 1, 0)
+            index = max(bisect.bisect_right(node.items, path, key=_KEY) - 1, 0)
             node = self.load(node.items[index])  # type: ignore[arg-type]
-        index = bisect.bisect_left(node.items, path, key=lambda item: item.key)
+        index = bisect.bisect_left(node.items, path, key=_KEY)
         if index < len(node.items) and node.items[index].key == path:
             return node.items[index]  # type: ignore[return-value]
         return None
