@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 count, script, arguments = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+subprocess.run([sys.executable, script, *arguments], env=os.environ | {"BENCH_PREPARE": "1"}, check=True, timeout=120)
 with tempfile.TemporaryDirectory() as gate:
     environment = os.environ | {"BENCH_GATE": gate}
     processes = [
