@@ -76,7 +76,8 @@ class Lineage:
         """Where a subject came from.
 
         Args:
-            subject: ``model:name@version``, ``repo@revision``, ``run:<id>``, or a prediction's id or its beginning.
+            subject: ``model:name@version``, ``repo@revision`` (or ``folder/repo`` for its main branch), ``run:<id>``,
+                or a prediction's id or its beginning.
 
         Raises:
             NotFoundError: nothing of this name was recorded.
@@ -94,7 +95,7 @@ class Lineage:
             return self._run(subject, lambda made: self._up(made, seen))
         if subject.startswith(MODEL):
             return self._model_up(self._version(subject), seen)
-        if "@" in subject:
+        if _is_dataset(subject):
             return self._commit_up(self.store.commit_view(subject).commit, seen)
         found, commit = predictions.find(self.store, subject)
         node = _prediction(found)
@@ -144,7 +145,7 @@ class Lineage:
             return self._run(subject, lambda made: self._down(made, seen))
         if subject.startswith(MODEL):
             return self._model_down(self._version(subject), seen)
-        if "@" in subject:
+        if _is_dataset(subject):
             return self._commit_down(self.store.commit_view(subject).commit, seen)
         return _prediction(predictions.find(self.store, subject)[0])
 
@@ -216,6 +217,11 @@ class Lineage:
         if self._versions is None:
             self._versions = self.registry.versions() if self.registry else []
         return self._versions
+
+
+def _is_dataset(subject: str) -> bool:
+    """Ids of predictions are UUIDs."""
+    return "@" in subject or "/" in subject
 
 
 def _seen(node: Node, seen: set[str]) -> bool:

@@ -34,7 +34,7 @@ SHOWN = (
 
 @click.command(
     help=COMMANDS["lineage"]
-    + "\n\nSUBJECT is a prediction's id (or its beginning), model:NAME@VERSION, REPO@REVISION, or run:ID."
+    + "\n\nSUBJECT is a prediction's id (or its beginning), model:NAME@VERSION, REPO@REVISION (or REPO), or run:ID."
 )
 @click.argument("subject")
 @click.option("--up", "direction", flag_value="up", help="Only where it came from.")
@@ -48,8 +48,11 @@ def command(home: str | None, subject: str, *, direction: str | None, store: str
     from datamill_infra.cli.deployments import home_directory
     from datamill_pipelines.lineage import Lineage
 
+    registry = _registry(home_directory(home))
+    if registry is None:
+        click.echo("No model registry is up, so models are left out: `datamill up -c mlflow` brings it back.", err=True)
     with opened((home, store)) as datasets:
-        lineage = Lineage(datasets, _registry(home_directory(home)))
+        lineage = Lineage(datasets, registry)
         up = lineage.up(subject) if direction != "down" else None
         down = lineage.down(subject) if direction != "up" else None
     if as_json:

@@ -84,8 +84,9 @@ def find(store: DatasetStore, wanted: str) -> tuple[Prediction, Commit]:
     matches = [row for row in view.table().to_pylist() if row["prediction_id"].startswith(wanted)] if view else []
     if len(matches) != 1 or view is None:
         raise NotFoundError(
-            f"{len(matches)} predictions have an id that starts with {wanted!r}.",
-            instruction=f"`datamill data cat {REPO}@main` lists their ids.",
+            f"{len(matches) or 'No'} recorded {'predictions have ids' if matches else 'prediction has an id'}"
+            f" that starts with {wanted!r}.",
+            instruction=f"`datamill data cat {REPO}@main` lists them.",
         )
     return Prediction(**matches[0]), view.commit
 

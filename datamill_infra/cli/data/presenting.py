@@ -38,12 +38,20 @@ def commit_facts(commit: Commit) -> dict[str, object]:
     }
 
 
+COLUMN_WIDTH = 13
+"""Characters of a terminal that a column needs to be read; narrower ones break words over lines."""
+
+
 def print_rows(table: pa.Table) -> None:
-    """Print a table, all of it, as wide as the terminal."""
+    """Print all rows of a table, and as many of its columns as the terminal has room for."""
     import polars as pl
 
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=shutil.get_terminal_size().columns, fmt_str_lengths=60):
+    width = shutil.get_terminal_size().columns
+    shown = min(table.num_columns, max(2, width // COLUMN_WIDTH))
+    with pl.Config(tbl_rows=-1, tbl_cols=shown, tbl_width_chars=width, fmt_str_lengths=60):
         click.echo(pl.from_arrow(table))
+    if shown < table.num_columns:
+        click.echo(f"{shown} of {table.num_columns} columns fit; `--json` prints all, a wider terminal more.", err=True)
 
 
 def transfer_line(branch: Ref, pushed: Pushed, there: str) -> str:

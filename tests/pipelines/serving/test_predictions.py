@@ -69,8 +69,8 @@ def test_predictions_accumulate(store: DatasetStore, features: str) -> None:
 
 
 def test_an_unknown_id_is_an_error(store: DatasetStore, features: str) -> None:
-    with pytest.raises(NotFoundError, match="0 predictions"):
+    with pytest.raises(NotFoundError, match="No recorded prediction"):
         find(store, "none")
     record(store, [prediction(features)], features=features, run_id="run", code_version="code")
-    with pytest.raises(NotFoundError, match="0 predictions"):
+    with pytest.raises(NotFoundError, match="No recorded prediction"):
         find(store, "zzz")
