@@ -5,14 +5,10 @@ Needs the distribution's Chromium (`make test-browser` says so when it is missin
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from infra.cli.running_ui import serving
 from playwright.sync_api import Page, expect, sync_playwright
 
 from datamill_infra.cli.project import link_dagster_yaml
@@ -55,32 +51,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def url(home: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"}
-    ui = subprocess.Popen(
-        [sys.executable, "-c", "from datamill_infra.cli import main; main()", "ui", "--port", str(port)],
-        env=environment | {"DATAMILL_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert ui.stdout is not None
-        assert f"http://127.0.0.1:{port}" in ui.stdout.readline()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        ui.send_signal(signal.SIGINT)
-        ui.communicate(timeout=120)
+    with serving(home) as ui:
+        yield ui.url
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A page; what it showed last is kept in a file, which a failure names."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(PAGE_MS)
         yield page
+        last = tmp_path / "last.png"
+        page.screenshot(path=last)
+        print(f"the page as it was at the end: {last}")
         browser.close()
 
 
