@@ -101,6 +101,8 @@ def summarise(deployment: Deployment, up: RunReport, pipelines: RunReport, secon
     _head("Next")
     for line, what in NEXT:
         click.echo(f"  {line:<44}{what}")
+    if not any(step.changed for report in (up, pipelines) for step in report.steps.values()):
+        click.echo("\nNothing was changed: components, datasets, model and predictions were right already.")
     click.echo(f"\nDone in {seconds:.0f} s; the platform keeps running. `datamill down` stops it.")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 ROWS = "dagster/row_count"
 SUMMARY = "datamill/summary"
+CHANGED = "changed"
 INVOCATION_TAG = "datamill/invocation"
 
 
@@ -88,6 +89,9 @@ class Follower:
         summary = materialization.metadata.get(SUMMARY)
         if summary is not None:
             step.summaries[materialization.asset_key.to_user_string()] = str(summary.value)
+        changed = materialization.metadata.get(CHANGED)
+        if changed is not None:
+            step.changed = step.changed or bool(changed.value)
         self._show(step)
 
     def _on_check(self, step: StepReport, event: DagsterEvent, at: float) -> None:

@@ -54,6 +54,7 @@ class StepReport:
         seconds: from the start of its worker to its end.
         rows: of everything it materialised, where it says so.
         summaries: one line per materialisation that carries ``datamill/summary``.
+        changed: whether a materialisation says that it changed anything; ``None`` if none says.
         checks_passed: asset checks that passed.
         checks_failed: asset checks that did not.
         failure: why it failed.
@@ -65,6 +66,7 @@ class StepReport:
     seconds: float | None = None
     rows: int | None = None
     summaries: dict[str, str] = field(default_factory=dict)
+    changed: bool | None = None
     checks_passed: int = 0
     checks_failed: list[FailedCheck] = field(default_factory=list)
     failure: Failure | None = None

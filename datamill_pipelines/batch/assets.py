@@ -12,6 +12,7 @@ from datamill_pipelines.batch.schema import COLUMNS, file_of
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.partitions import months
+from datamill_pipelines.told import told
 
 if TYPE_CHECKING:
     from datamill_pipelines.batch.engine import FeatureEngine
@@ -72,8 +73,8 @@ def features_flight_delay(
             **view_metadata(built.view, file_of(next(iter(built.rows)))),
             "dagster/row_count": sum(built.rows.values()),
             "dagster/column_schema": column_schema(),
+            **told(f"commit {built.view.id[:12]}", changed=built.changed),
             "engine": config.engine,
-            "changed": built.changed,
             "raw": list(built.raw.values()),
             "rows_by_month": dict(built.rows),
         },

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from datamill_pipelines.batch.schema import REPO, SORT_BY, file_of
 from datamill_pipelines.batch.sources import COLUMNS
+from datamill_pipelines.datasets.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from datamill_pipelines.batch.engine import FeatureEngine
-    from datamill_pipelines.datasets import CommitView, DatasetStore
+    from datamill_pipelines.datasets import Commit, CommitView, DatasetStore
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def build_features(
 ) -> Built:
     """Compute the features of some months and commit them, one file a month; other months stay as they are.
 
+    Nothing is computed when the head was made of the same commits by the same code and engine.
+
     Args:
         store: holds the raw datasets, and receives the features.
         engine: computes.
@@ -57,6 +60,7 @@ def build_features(
         EngineError: the engine returned something else.
     """
     repo = store.create_repo(REPO, "What is known of flights two hours before departure, by month", exist_ok=True)
+    head = _head(store)
     with repo.commit(
         message=f"Features of {', '.join(months)}",
         author="team:ml",
@@ -65,12 +69,30 @@ def build_features(
         metadata={"engine": engine.name, "months": list(months)},
     ) as commit:
         raw = {name: commit.read((refs or {}).get(name, f"{name}@main")) for name in COLUMNS}
-        tables = engine.build(raw, months)
-        for month, table in tables.items():
-            commit.put_table(file_of(month), table, sort_by=SORT_BY)
+        if head is None or not _is_made_of(head.commit, raw, months, engine, code_version):
+            for month, table in engine.build(raw, months).items():
+                commit.put_table(file_of(month), table, sort_by=SORT_BY)
+    view = store.commit_view(f"{REPO}@main")
+    rows = {file.path: file.rows or 0 for file in view.files()}
     return Built(
-        view=store.commit_view(f"{REPO}@main"),
+        view=view,
         changed=commit.commit is not None,
-        rows={month: table.num_rows for month, table in tables.items()},
-        raw={name: f"{name}@{view.id}" for name, view in raw.items()},
+        rows={month: rows[file_of(month)] for month in months},
+        raw={name: f"{name}@{source.id}" for name, source in raw.items()},
     )
+
+
+def _head(store: DatasetStore) -> CommitView | None:
+    try:
+        return store.commit_view(f"{REPO}@main")
+    except NotFoundError:
+        return None
+
+
+def _is_made_of(
+    commit: Commit, raw: Mapping[str, CommitView], months: Sequence[str], engine: FeatureEngine, code_version: str
+) -> bool:
+    """Whether the same code with the same engine has made these months from these very commits."""
+    made = (commit.code_version, commit.metadata.get("engine"), {(one.repo, one.commit) for one in commit.provenance})
+    asked = (code_version, engine.name, {(name, view.id) for name, view in raw.items()})
+    return bool(code_version) and made == asked and set(months) <= set(commit.metadata.get("months", ()))

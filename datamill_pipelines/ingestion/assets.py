@@ -1,6 +1,8 @@
 """Assets of ingestion: events in the brokers, reference tables in commits."""
 
 # No postponed annotations here: Dagster looks at those of assets when they are defined.
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from datamill_pipelines.code_version import code_version
@@ -11,6 +13,10 @@ from datamill_pipelines.ingestion import nycflights
 from datamill_pipelines.ingestion.contents import AIRPORTS, FLIGHTS, PLANES, WEATHER
 from datamill_pipelines.partitions import months
 from datamill_pipelines.stream.schema import Column
+from datamill_pipelines.told import SUMMARY, told
+
+if TYPE_CHECKING:
+    from datamill_pipelines.ingestion.flight_replay import Replayed
 
 GROUP = "ingestion"
 OWNERS = ["team:data"]
@@ -59,6 +65,7 @@ def events_flights(
         context.add_asset_metadata({"dagster/row_count": added + present, "rows_added": added}, partition_key=month)
     return dg.MaterializeResult(
         metadata={
+            **told(_replayed(replayed), changed=any(replayed.sent.values())),
             "topic": TOPIC,
             "rows_added": sum(replayed.sent.values()),
             "rows_present_before": sum(replayed.present.values()),
@@ -92,6 +99,8 @@ def events_weather(
         context.add_asset_metadata({"dagster/row_count": published[month]}, partition_key=month)
     return dg.MaterializeResult(
         metadata={
+            # Whether that is news is for the sink to say: a broker does not know what it had before.
+            SUMMARY: f"{sum(published.values()):,} sent, each with its id",
             "via": config.via,
             "messages": sum(published.values()),
             "dagster/column_schema": _columns(WEATHER.declared),
@@ -130,6 +139,11 @@ def raw_airports(context: dg.AssetExecutionContext, platform: PlatformConnection
     return _loaded(platform, "raw/airports", load_airports(platform.store(), _facts(context)), AIRPORTS)
 
 
+def _replayed(replayed: "Replayed") -> str:
+    added, present = sum(replayed.sent.values()), sum(replayed.present.values())
+    return f"{added:,} added to {present:,}" if added and present else f"{added + present:,} in the topic"
+
+
 def _facts(context: dg.AssetExecutionContext) -> dict[str, str]:
     return {"run_id": context.run_id, "code_version": code_version(), "author": "team:data"}
 
@@ -141,8 +155,8 @@ def _loaded(
     return dg.MaterializeResult(
         metadata={
             **view_metadata(view),
+            **told(f"commit {view.id[:12]}", changed=commit is not None),
             "dagster/column_schema": _columns(columns),
-            "changed": commit is not None,
         },
         data_version=data_version(view),
     )

@@ -17,6 +17,7 @@ from datamill_pipelines.serving.inputs import features, tensors
 from datamill_pipelines.serving.model_server import ModelServer
 from datamill_pipelines.serving.predictions import REPO, Prediction, prediction_id, record, recorded
 from datamill_pipelines.serving.repository import ModelRepository
+from datamill_pipelines.told import told
 from datamill_pipelines.training import model_file
 
 if TYPE_CHECKING:
@@ -66,10 +67,10 @@ def serving_flight_delay(
             server.load(MODEL)
     return dg.MaterializeResult(
         metadata={
+            **told(f"version {chosen.version} answers", changed=before != [chosen.version]),
             "model": MODEL,
             "version": chosen.version,
             "url": dg.MetadataValue.url(f"{connection.text('url')}/v2/models/{MODEL}/versions/{chosen.version}"),
-            "changed": before != [chosen.version],
         },
         data_version=dg.DataVersion(f"{MODEL}@{chosen.version}"),
     )
@@ -134,8 +135,13 @@ def predictions_flight_delay(
         )
     made = record(store, answers, features=ref, run_id=context.run_id, code_version=code_version())
     head = store.commit_view(f"{REPO}@main")
+    on_record = len(known | {answer.prediction_id: answer for answer in answers})
     return dg.MaterializeResult(
         metadata={
+            **told(
+                f"{len(answers)} of {len(known | {a.prediction_id: a for a in answers})} on record",
+                changed=made is not None,
+            ),
             "predictions": [
                 {
                     "id": answer.prediction_id,
@@ -149,7 +155,7 @@ def predictions_flight_delay(
             "features": ref,
             "datamill/repo": REPO,
             "datamill/commit": head.id,
-            "dagster/row_count": len(known | {answer.prediction_id: answer for answer in answers}),
+            "dagster/row_count": on_record,
         },
         data_version=dg.DataVersion(head.tree_digest),
     )

@@ -8,6 +8,7 @@ import dagster as dg
 
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.told import told
 
 if TYPE_CHECKING:
     from datamill_pipelines.stream.schema import Column
@@ -112,7 +113,7 @@ def _result(
     from datamill_pipelines.datasets.dagster_metadata import data_version, table_schema, view_metadata  # noqa: PLC0415
     from datamill_pipelines.datasets.errors import NotFoundError  # noqa: PLC0415
 
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "rows_landed": landed.counts.rows,
         "dead_letters": landed.counts.dead_letters,
         "known_messages": landed.counts.known,
@@ -126,11 +127,13 @@ def _result(
     except NotFoundError:
         # The source is empty and always was.
         schema = table_schema(declared, described)
-        return dg.MaterializeResult(metadata={**told, "dagster/row_count": 0, "dagster/column_schema": schema})
+        facts |= told("nothing has come yet", changed=False)
+        return dg.MaterializeResult(metadata={**facts, "dagster/row_count": 0, "dagster/column_schema": schema})
     accepted = tuple(column for file in view.files() for column in file.schema or () if column[0] not in described)
     schema = table_schema((*declared, *dict.fromkeys(accepted)), described)
+    facts |= told(f"commit {view.id[:12]}", changed=bool(landed.commits))
     return dg.MaterializeResult(
-        metadata={**view_metadata(view), **told, "dagster/column_schema": schema}, data_version=data_version(view)
+        metadata={**view_metadata(view), **facts, "dagster/column_schema": schema}, data_version=data_version(view)
     )
 
 

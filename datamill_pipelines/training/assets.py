@@ -10,6 +10,7 @@ import dagster as dg
 
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.told import told
 from datamill_pipelines.training import gate, model_file
 from datamill_pipelines.training.registry import PREFIX, ModelVersion, Registry
 from datamill_pipelines.training.tracking import tracked_run
@@ -138,12 +139,13 @@ def _facts(context: dg.AssetExecutionContext, view: "CommitView", key: str) -> d
 
 
 def _result(version: ModelVersion, *, changed: bool) -> dg.MaterializeResult[None]:
+    verdict = "champion" if version.champion else "not the champion"
     return dg.MaterializeResult(
         metadata={
+            **told(f"version {version.version}, {verdict}", changed=changed),
             "model": version.name,
             "version": version.version,
             "champion": version.champion,
-            "changed": changed,
             "features": version.features,
             "raw": list(version.raw),
             "gate": [dict(verdict) for verdict in version.gate],
