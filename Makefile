@@ -37,7 +37,7 @@ demo: install ## Set up the platform, run the pipelines, train and serve a model
 	@$(BIN)/datamill demo
 
 test: dev ## All tests that need no Kubernetes, no browser and no root
-	$(BIN)/pytest -m "not browser and not faults"
+	$(BIN)/pytest -n 2 -m "not browser and not faults"
 
 test-quick: dev ## The tests of the model, the probes and the pipelines' own code (about two minutes)
 	$(BIN)/pytest -n 2 tests/infra/model tests/infra/capabilities tests/pipelines/training tests/pipelines/serving \

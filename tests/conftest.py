@@ -1,9 +1,31 @@
-"""Settings that hold for every test."""
+"""Settings that hold for every test, and which tests one process has to run when there are several."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
+    from xdist.remote import Producer
 
 # The same examples every time, no deadline (a busy machine is not a failure), and nothing written into the checkout.
 settings.register_profile("datamill", derandomize=True, deadline=None, database=None)
 settings.load_profile("datamill")
+
+ON_THE_PLATFORM = "tests/embedded/"
+"""All tests in this folder share one running platform, which takes a good part of a small machine."""
+
+
+class ByPlace(LoadScopeScheduling):
+    """One process runs a whole file, whose tests may share what its fixtures set up; one runs all of the platform's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return ON_THE_PLATFORM if nodeid.startswith(ON_THE_PLATFORM) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlace:
+    """With `-n`, whatever `--dist` says; `loadgroup` does nothing while pytest 9.2 and xdist 3.8 disagree on ids."""
+    return ByPlace(config, log)
