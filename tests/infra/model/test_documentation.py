@@ -101,3 +101,9 @@ def test_the_layers_are_listed_in_their_order() -> None:
 def test_every_target_is_named() -> None:
     for kind in target_kinds():
         assert re.search(rf"\b{kind}\b", VALUES), kind
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.rglob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
+def test_every_link_to_a_page_leads_to_one(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
