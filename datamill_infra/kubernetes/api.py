@@ -6,8 +6,8 @@ resources need nothing of their own, and what is compared is what the server sen
 
 from __future__ import annotations
 
-import functools
 import json
+import os
 import threading
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
@@ -218,11 +218,10 @@ class ApiServer(Cluster):
         )
 
 
-@functools.cache
 def contexts() -> list[str]:
     """The contexts of the kubeconfig; none when there is no kubeconfig."""
     try:
-        found, _ = config.list_kube_config_contexts()
+        found, _ = config.list_kube_config_contexts(_kubeconfig())
     except config.ConfigException:
         return []
     return [str(entry["name"]) for entry in found]
@@ -230,7 +229,7 @@ def contexts() -> list[str]:
 
 def _client(context: str) -> client.ApiClient:
     try:
-        made = config.new_client_from_config(context=context, persist_config=False)
+        made = config.new_client_from_config(_kubeconfig(), context=context, persist_config=False)
     except config.ConfigException as error:
         if (known := contexts()) and context not in known:
             raise UnknownNameError("context in the kubeconfig", context, known) from None
@@ -241,6 +240,11 @@ def _client(context: str) -> client.ApiClient:
     made.configuration.connection_pool_maxsize = POOL
     made.configuration.retries = False  # an API server that is not there is told at once
     return client.ApiClient(made.configuration)
+
+
+def _kubeconfig() -> str | None:
+    """What ``KUBECONFIG`` says now; the client's own default is what it said when the client was loaded."""
+    return os.environ.get("KUBECONFIG") or None
 
 
 def _prefix(api_version: str) -> str:

@@ -51,7 +51,8 @@ logger.settings.level=WARN
 
 {{- define "kafka.start" -}}
 if [ ! -f /var/lib/kafka/data/log/meta.properties ]; then
-  id="$(/opt/kafka/bin/kafka-storage.sh random-uuid)"
+  # 16 random bytes as Kafka writes them, and no dash at the beginning. Its own tool would start Java once more.
+  id="$(head -c 16 /dev/urandom | base64 | tr '+/' 'AA' | cut -c 1-22)"
   /opt/kafka/bin/kafka-storage.sh format --cluster-id "$id" --config /etc/kafka/server.properties
 fi
 exec /opt/kafka/bin/kafka-server-start.sh /etc/kafka/server.properties
