@@ -1,4 +1,8 @@
-"""Generated secrets as Kubernetes Secrets: charts refer to them by name and never carry a value."""
+"""Generated secrets as Kubernetes Secrets: charts refer to them by name and never carry a value.
+
+A component's own are where its ``helm.secrets`` says. What it needs of others is in ``<component>-connections``, under
+``<capability>.<field>``: a copy for each consumer, so that nobody reads a Secret with more in it than it claimed.
+"""
 
 from __future__ import annotations
 
@@ -77,12 +81,18 @@ class Credentials:
             yield name, self.cluster.get(self._ref(name)), wanted
 
     def _wanted(self, component: str) -> dict[str, dict[str, str]]:
-        """Secret to key to the full name of what it holds."""
+        """Secret to key to the full name of what it holds: the component's own, and what it needs of others."""
         member = self.deployment.resolution.members[component]
         found: dict[str, dict[str, str]] = {}
-        if member.provider == "helm" and member.spec.helm:
-            for name, part in member.spec.helm.selected(member.variant).secrets.items():
-                found.setdefault(part.secret, {})[part.key] = f"{component}.{name}"
+        if member.provider != "helm" or member.spec.helm is None:
+            return found
+        part = member.spec.helm.selected(member.variant)
+        for name, place in part.secrets.items():
+            found.setdefault(place.secret, {})[place.key] = f"{component}.{name}"
+        if part.units:
+            for capability, connection in self.deployment.needs(component, {}).items():
+                for field, secret in connection.secrets.items():
+                    found.setdefault(f"{component}-connections", {})[f"{capability}.{field}"] = secret
         return found
 
     def _ref(self, name: str) -> Ref:

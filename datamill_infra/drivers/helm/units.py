@@ -17,7 +17,7 @@ from datamill_infra.model.errors import ConfigurationError
 from datamill_infra.model.units import ChartUnit, RolloutReady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from datamill_infra.drivers.helm.door import Helm
     from datamill_infra.kubernetes.objects import Object
@@ -127,15 +127,26 @@ class UnitRenderer:
         )
 
     def _graph(self, component: str) -> dict[str, object]:
-        """Who may connect: pods of the charts of whoever claims something of the component, and runs."""
+        """Who may connect to the component's pods, and where they may connect to, from who is bound to whom."""
         consumers = {consumer for consumer, _, _ in self.deployment.claims(component)}
-        charts = {
-            unit.source.removeprefix(OWN)
-            for consumer in consumers
-            for unit in _units(self.deployment, consumer)
-            if isinstance(unit, ChartUnit)
+        providers = {connection.component for connection in self.deployment.needs(component, {}).values()}
+        return {
+            "clients": self._charts(consumers),
+            "providers": self._charts(providers),
+            "outside": any(self.deployment.provider(name) == "external" for name in providers),
+            "runs": self.deployment.definition.file.namespaces.runs,
         }
-        return {"clients": sorted(charts), "runs": self.deployment.definition.file.namespaces.runs}
+
+    def _charts(self, components: Iterable[str]) -> list[str]:
+        """What the pods of components are called, in the label ``app.kubernetes.io/name``."""
+        return sorted(
+            {
+                unit.source.removeprefix(OWN)
+                for name in components
+                for unit in _units(self.deployment, name)
+                if isinstance(unit, ChartUnit)
+            }
+        )
 
     def _chart_units(self, component: str) -> Iterator[ChartUnit]:
         for unit in _units(self.deployment, component):

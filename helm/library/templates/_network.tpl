@@ -1,11 +1,11 @@
 {{/*
-Who may connect, from a list of context, port names, and egress rules (a list, may be empty): the pods themselves, the
-components that the deployment's graph names, and the pods of the run namespace. Outgoing: name resolution and the rules.
+Who may connect, from a list of context and port names: the pods of the release to each other, and to the named ports the
+components that the deployment's graph names and the pods of the run namespace. Outgoing: name resolution, and the
+components that this one needs; anything, when one of them runs outside the cluster.
 */}}
 {{- define "library.networkPolicy" -}}
 {{- $root := index . 0 -}}
 {{- $ports := index . 1 -}}
-{{- $egress := index . 2 -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -24,6 +24,8 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "library.selectorLabels" $root | nindent 14 }}
+    {{- if or $root.Values.global.clients $root.Values.global.runs }}
+    - from:
         {{- with $root.Values.global.clients }}
         - podSelector:
             matchExpressions:
@@ -47,6 +49,7 @@ spec:
         - port: {{ . }}
           protocol: TCP
         {{- end }}
+    {{- end }}
   egress:
     - ports:
         - port: 53
@@ -57,7 +60,18 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "library.selectorLabels" $root | nindent 14 }}
-    {{- with $egress }}
-    {{- toYaml . | nindent 4 }}
+    {{- with $root.Values.global.providers }}
+    - to:
+        - podSelector:
+            matchExpressions:
+              - key: app.kubernetes.io/name
+                operator: In
+                values:
+                  {{- toYaml . | nindent 18 }}
+            matchLabels:
+              app.kubernetes.io/part-of: datamill
+    {{- end }}
+    {{- if $root.Values.global.outside }}
+    - {}
     {{- end }}
 {{- end }}

@@ -277,3 +277,12 @@ def test_a_component_without_units_is_healthy_through_what_it_needs(pond: Pond) 
     pond.written()
     assert "unchanged" == pond.up()["echo"].status
     assert [] == pond.written()
+
+
+def test_a_consumer_has_the_secrets_of_what_it_needs_in_a_secret_of_its_own(pond: Pond) -> None:
+    pond.up()
+    password = pond.driver.secret_store.read()["frog.password"]
+    secret = pond.cluster.objects[pond.ref("Secret", "fly-connections")]
+    assert {"frog.password": base64.b64encode(password.encode()).decode()} == secret["data"]
+    pond.rollout.down()
+    assert pond.ref("Secret", "fly-connections") not in pond.cluster.objects
