@@ -83,8 +83,7 @@ class HelmBinary(Helm):
         if finished.returncode != 0:
             raise HelmError(
                 f"helm {arguments[0]} {arguments[1]} failed: {_said(finished.stderr)}",
-                instruction="Correct what it names; `datamill show COMPONENT --values` has the origin of each value."
-                f" By hand: {shlex.join(command)}",
+                instruction="Correct what it names; `datamill show COMPONENT --values` has the origin of each value.",
             )
         return finished.stdout
 
