@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SOURCES := datamill_infra datamill_pipelines tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-quick test-faults test-browser check format bench lock clean
+.PHONY: help install dev demo charts test test-quick test-faults test-browser check format bench lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,7 +37,7 @@ demo: install ## Set up the platform, run the pipelines, train and serve a model
 	@$(BIN)/datamill demo
 
 test: dev ## All tests that need no Kubernetes, no browser and no root
-	$(BIN)/pytest -n 2 -m "not browser and not faults"
+	$(BIN)/pytest -n 2 -m "not browser and not faults and not cluster"
 
 test-quick: dev ## The tests of the model, the probes and the pipelines' own code (about two minutes)
 	$(BIN)/pytest -n 2 tests/infra/model tests/infra/capabilities tests/pipelines/training tests/pipelines/serving \
@@ -59,6 +59,9 @@ check: dev ## Linters, formatter, types, layers
 format: dev ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+charts: dev ## Write values.yaml and values.schema.json of each chart from its values.schema.yaml
+	$(BIN)/python -m datamill_infra.drivers.helm.schemas
 
 bench: dev ## Side-by-side runs against peers; writes docs/benchmarks.md
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
