@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from typing import TYPE_CHECKING
 
 from datamill_infra.drivers.files import write_private
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 # 128 bits, in hexadecimal: needs no quoting in properties, YAML, XML, URLs, JAAS lines or shells.
 SECRET_BYTES = 16
+
+# The writer lock keeps other processes out. In this one, threads deploy components, each with a store of its own.
+_writing = threading.Lock()
 
 
 class SecretStore:
@@ -50,12 +54,13 @@ class SecretStore:
             ConfigurationError: the file is damaged.
             StateError: it cannot be written.
         """
-        known = self.read()
-        missing = {name: secrets.token_hex(SECRET_BYTES) for name in names if name not in known}
-        if missing:
-            known |= missing
-            self._write(known)
-        return known
+        with _writing:
+            known = self.read()
+            missing = {name: secrets.token_hex(SECRET_BYTES) for name in names if name not in known}
+            if missing:
+                known |= missing
+                self._write(known)
+            return known
 
     def put(self, values: Mapping[str, str]) -> None:
         """Remember secrets that a user gave. Callers hold the writer lock.
@@ -64,16 +69,18 @@ class SecretStore:
             ConfigurationError: the file is damaged.
             StateError: it cannot be written.
         """
-        known = self.read()
-        if any(known.get(name) != value for name, value in values.items()):
-            self._write({**known, **values})
+        with _writing:
+            known = self.read()
+            if any(known.get(name) != value for name, value in values.items()):
+                self._write({**known, **values})
 
     def forget(self, names: Iterable[str]) -> None:
         """Remove secrets. Callers hold the writer lock."""
-        known = self.read()
-        gone = set(names) & known.keys()
-        if gone:
-            self._write({name: value for name, value in known.items() if name not in gone})
+        with _writing:
+            known = self.read()
+            gone = set(names) & known.keys()
+            if gone:
+                self._write({name: value for name, value in known.items() if name not in gone})
 
     def _write(self, values: Mapping[str, str]) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -149,6 +149,13 @@ def test_secrets_are_generated_once_in_a_private_file(tmp_path: Path) -> None:
     assert len(set(store.read().values())) == 2
 
 
+def test_components_that_are_deployed_at_once_lose_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: SecretStore(file).put({f"c{number}.password": str(number)}), range(64)))
+    assert {f"c{number}.password": str(number) for number in range(64)} == SecretStore(file).read()
+
+
 def test_a_damaged_secret_file_is_never_replaced_by_new_secrets(tmp_path: Path) -> None:
     store = SecretStore(tmp_path / "secrets.json")
     store.file.write_text('{"kafka.passw', encoding="utf-8")
