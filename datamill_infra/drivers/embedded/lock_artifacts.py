@@ -18,12 +18,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
 
 import yaml
 
 from datamill_infra.drivers.embedded.artifacts import PARALLEL_DOWNLOADS, Artifact, sha256
 from datamill_infra.drivers.embedded.registry import MavenRegistry, maven_context
-from datamill_infra.model.errors import ConfigurationError, UnknownNameError
+from datamill_infra.model.errors import ArtifactError, ConfigurationError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,25 @@ def resolve(roots: Sequence[str], alone: Sequence[str], exclude: Sequence[str], 
         alone: see the module.
         exclude: see the module.
         scratch: directory for the POMs that are read on the way.
+
+    Raises:
+        ArtifactError: a POM cannot be had or understood, so it is not known what its jar needs.
     """
+    found: list[Any] = []
+    while True:
+        named, needed = _resolve_once(roots, alone, exclude, scratch)
+        # jgo goes on without what a jar needs when its POM cannot be built, and only says so in a debug log. So each is
+        # built again; when one came that had failed before, it may need more, and everything is resolved anew.
+        for dependency in [*named[: len(roots)], *needed]:
+            _require_pom(dependency)
+        before, found = found, [dependency for dependency in [*named, *needed] if dependency.type == "jar"]
+        if list(map(_coordinate, before)) == list(map(_coordinate, found)):
+            return [_coordinate(dependency) for dependency in found]
+
+
+def _resolve_once(
+    roots: Sequence[str], alone: Sequence[str], exclude: Sequence[str], scratch: Path
+) -> tuple[list[Any], list[Any]]:
     context = maven_context(scratch)
     left_out = [context.project(*pattern.split(":")) for pattern in exclude]
     everything = [context.project("*", "*")]
@@ -51,9 +70,33 @@ def resolve(roots: Sequence[str], alone: Sequence[str], exclude: Sequence[str], 
         # jgo's default imports the dependency management of every root for all of them; log4j's then brings the broker
         # an old Kafka client. Raw is Maven's own behaviour: a POM manages what is below it.
         dependency.raw = True
-    named, needed = context.resolver.resolve(wanted)
-    needed = sorted((d for d in needed if d.scope in RUN_TIME_SCOPES and not d.optional), key=str)
-    return [_coordinate(dependency) for dependency in [*named, *needed] if dependency.type == "jar"]
+    try:
+        named, needed = context.resolver.resolve(wanted)
+    except ParseError as error:
+        raise ArtifactError(
+            f"A POM below {', '.join([*roots, *alone])} cannot be built: it is not XML ({error}).",
+            instruction="The registry, or a mirror of it, has a damaged file. Take another one.",
+        ) from error
+    return named, sorted((d for d in needed if d.scope in RUN_TIME_SCOPES and not d.optional), key=str)
+
+
+def _require_pom(dependency: Any) -> None:  # noqa: ANN401  (jgo ships no types)
+    """Build a POM as jgo does.
+
+    Raises:
+        ArtifactError: it cannot be built.
+    """
+    from jgo.maven import Model  # noqa: PLC0415  (as in registry.py: most commands never resolve)
+
+    component = dependency.artifact.component
+    try:
+        Model(component.pom(), component.context)
+    except (OSError, ValueError, RuntimeError, KeyError, ParseError) as error:
+        raise ArtifactError(
+            f"The POM of {_coordinate(dependency)} cannot be built ({error}), so what it needs is not known.",
+            instruction="Run it again when the registry answers. If the POM itself is wrong, name its jar under `alone`"
+            " and what that needs under `roots`.",
+        ) from error
 
 
 def _coordinate(dependency: Any) -> str:  # noqa: ANN401  (jgo ships no types)
@@ -66,7 +109,7 @@ def lock(folder: Path) -> list[Artifact]:
 
     Raises:
         ConfigurationError: ``artifacts.yaml`` is missing or malformed.
-        ArtifactError: the registry lacks something.
+        ArtifactError: the registry lacks something, or a POM cannot be built.
     """
     source = folder / "artifacts.yaml"
     try:

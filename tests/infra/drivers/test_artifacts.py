@@ -32,12 +32,18 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.requests: list[str] = []
+        self.lacking: list[str] = []
         outer = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests.append(self.path)
-                super().do_GET()
+                filename = self.path.rpartition("/")[2]
+                if filename in outer.lacking:
+                    outer.lacking.remove(filename)
+                    self.send_error(404)
+                else:
+                    super().do_GET()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -56,6 +62,17 @@ class Registry:
             POM.format(name=name, version=version, dependencies=dependencies), encoding="utf-8"
         )
         return Artifact(f"org.example:{name}:{version}", hashlib.sha256(content).hexdigest())
+
+    def replace_pom(self, name: str, version: str, content: bytes | None) -> None:
+        """Put something else in the place of a POM, or nothing."""
+        file = self.root / "org" / "example" / name / version / f"{name}-{version}.pom"
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+
+    def lack_once(self, filename: str) -> None:
+        """Answer the next request for a file as if it were not there."""
+        self.lacking.append(filename)
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -214,6 +231,30 @@ def test_locking_resolves_what_is_needed_at_run_time_and_respects_exclusions_and
     ]
     assert tuple(artifacts) == read_lock(tmp_path / "artifacts.lock")
     assert hashlib.sha256(b"jar of server 1.0").hexdigest() == artifacts[0].sha256
+
+
+@pytest.mark.parametrize("pom", [None, b"not XML"])
+def test_a_pom_that_cannot_be_built_is_an_error_and_nothing_is_locked(
+    registry: Registry, tmp_path: Path, pom: bytes | None
+) -> None:
+    registry.add("server", "1.0", ("library", "1.0", "compile"))
+    registry.add("library", "1.0", ("parser", "0.1", "compile"))
+    registry.add("parser", "0.1")
+    registry.replace_pom("library", "1.0", pom)
+    (tmp_path / "artifacts.yaml").write_text("roots: [org.example:server:1.0]\n", encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"POM .*cannot be built"):
+        lock(tmp_path)
+    assert not (tmp_path / "artifacts.lock").exists()
+
+
+def test_a_pom_that_comes_at_the_second_attempt_brings_what_it_needs(registry: Registry, tmp_path: Path) -> None:
+    registry.add("server", "1.0", ("library", "1.0", "compile"))
+    registry.add("library", "1.0", ("parser", "0.1", "compile"))
+    registry.add("parser", "0.1")
+    registry.lack_once("library-1.0.pom")
+    (tmp_path / "artifacts.yaml").write_text("roots: [org.example:server:1.0]\n", encoding="utf-8")
+    coordinates = [artifact.coordinate.removeprefix("org.example:") for artifact in lock(tmp_path)]
+    assert coordinates == ["server:1.0", "library:1.0", "parser:0.1"]
 
 
 def test_a_typo_in_artifacts_yaml_is_found(tmp_path: Path) -> None:
