@@ -26,8 +26,10 @@ def command(home: str | None, flavour: str | None, *, context: str | None, targe
     rollout = Rollout(deployment)
     plan = rollout.plan()
     obstacles = rollout.obstacles(plan)
+    replaced = deployment.resolution.replacements()
     if as_json:
-        print_json({**plan.to_dict(), "obstacles": obstacles})
+        substitutions = [each.to_dict() for each in replaced]
+        print_json({**plan.to_dict(), "obstacles": obstacles, "substitutions": substitutions})
     else:
         print_columns(
             ("component", "state", "action", "why"),
@@ -36,6 +38,8 @@ def command(home: str | None, flavour: str | None, *, context: str | None, targe
         for change in plan:
             for difference in change.differences:
                 click.echo(f"  {change.component}: {difference}")
+        for each in replaced:
+            click.echo(f"  instead of {each.component}: {', '.join(each.replaced_by)} ({each.reason})")
     if obstacles:
         raise PlatformError(
             "This plan cannot be carried out:\n" + "\n".join(f"  {told}" for told in obstacles),

@@ -84,6 +84,15 @@ class Resolution:
             raise UnknownNameError("capability in this deployment", name, self.bound)
         return self.bound[name]
 
+    def replacements(self) -> tuple[Substitution, ...]:
+        """What is not as flavour and target would have it: stand-ins of legacy components, and what runs already."""
+        own = tuple(
+            Substitution(name, ("external",), "one that runs already is used; it is checked, never started or stopped")
+            for name, member in self.members.items()
+            if member.provider != self.target.provider
+        )
+        return (*self.substitutions, *own)
+
     def to_dict(self) -> dict[str, object]:
         """For ``--json``."""
         return {
