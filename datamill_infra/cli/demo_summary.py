@@ -24,7 +24,7 @@ def model_rows(deployment: Deployment) -> list[tuple[str, str, str]]:
     rows = []
     for version in registry.versions():
         if CHAMPION in version.aliases:
-            metrics = registry.metrics(version.run_id) if version.run_id else {}
+            metrics = registry.metrics(version.tracking_run_id) if version.tracking_run_id else {}
             rows += [(version.ref, name, f"{value:.4f}") for name, value in sorted(metrics.items())]
     return rows
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from datamill_pipelines.registry import ALIAS, ModelVersion, Registry
 from datamill_pipelines.serving.errors import NoChampionError
-from datamill_pipelines.training.registry import ALIAS, ModelVersion, Registry
 
 
 def champion(url: str, name: str) -> ModelVersion:

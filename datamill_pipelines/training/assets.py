@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from datamill_pipelines.batch.resources import DaskClients
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.registry import PREFIX, ModelVersion, Registry
 from datamill_pipelines.told import told
 from datamill_pipelines.training import gate, model_file
-from datamill_pipelines.training.registry import PREFIX, ModelVersion, Registry
 from datamill_pipelines.training.tracking import tracked_run
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MODEL = "flight_delay"
 FEATURES = "features/flight_delay"
-DASK_TIMEOUT_SECONDS = 20
 
 
 class TrainConfig(dg.Config):
@@ -47,20 +47,20 @@ class TrainConfig(dg.Config):
     " hours before its scheduled departure. The gate decides whether it becomes champion.",
 )
 def models_flight_delay(
-    context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections
+    context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections, dask: DaskClients
 ) -> dg.MaterializeResult[None]:
     """Train, judge, register, and promote if every criterion is met; equal input gives the version that is there."""
     from threadpoolctl import threadpool_limits  # noqa: PLC0415  (loads the libraries that it limits)
 
     # Threads of this step would only take the cores from Dask's workers, and wait for them busily.
     with threadpool_limits(1):
-        return _train_and_judge(context, config, platform)
+        return _train_and_judge(context, config, platform, dask)
 
 
 def _train_and_judge(
-    context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections
+    context: dg.AssetExecutionContext, config: TrainConfig, platform: PlatformConnections, dask: DaskClients
 ) -> dg.MaterializeResult[None]:
-    from datamill_pipelines.training.training import training_key  # noqa: PLC0415  (loads scikit-learn)
+    from datamill_pipelines.training.training import train, training_key  # noqa: PLC0415  (loads scikit-learn)
 
     url = platform.get("mlflow").text("url")
     view = platform.store().commit_view(f"{FEATURES}@main")
@@ -69,12 +69,13 @@ def _train_and_judge(
     known = [version for version in registry.versions(MODEL) if version.training_key == key and version.gate]
     if known:
         context.log.info("Nothing has changed since version %s.", known[-1].version)
-        return _result(known[-1], changed=False)
+        return _result(registry, known[-1], changed=False)
     months = [f"{month}" for month in (config.train_month, config.test_month)]
     facts = _facts(context, view, key)
     with tracked_run(context, url, MODEL, {PREFIX + name: value for name, value in facts.items()}) as tracked:
         tracked.log_params({"train_month": months[0], "test_month": months[1]})
-        trained = _train(platform, view, config)
+        with dask.client() as client:
+            trained = train(client, view.table(), config.train_month, config.test_month)
         tracked.log_params(trained.found.candidate.to_dict())
         tracked.log_metrics(trained.evaluation.metrics())
         tracked.log_metrics({f"search_pr_auc_{number}": score for number, score in trained.found.scores.items()})
@@ -87,21 +88,7 @@ def _train_and_judge(
         registry.promote(MODEL, version)
     else:
         context.log.warning("The champion stays. Not met: %s.", ", ".join(gate.failed_names(verdicts)))
-    return _result(registry.version(MODEL, version), changed=True)
-
-
-def _train(platform: PlatformConnections, view: "CommitView", config: TrainConfig) -> "Trained":
-    from dagster_dask.resources import DaskResource  # noqa: PLC0415  (slow to import)
-
-    from datamill_pipelines.training.training import train  # noqa: PLC0415  (loads scikit-learn)
-
-    address = platform.get("dask").text("scheduler")
-    client_config = {"client": {"address": address, "timeout": DASK_TIMEOUT_SECONDS, "set_as_default": False}}
-    dask = DaskResource(dg.build_init_resource_context(config=client_config))
-    try:
-        return train(dask.client, view.table(), config.train_month, config.test_month)
-    finally:
-        dask.close()
+    return _result(registry, registry.version(MODEL, version), changed=True)
 
 
 def _champion(url: str, registry: Registry, trained: "Trained") -> "Evaluation | None":
@@ -124,6 +111,7 @@ def _judge(trained: "Trained", champion: "Evaluation | None") -> list[gate.Crite
         megabytes=model_file.megabytes(model),
         seconds=gate.seconds_for_one_row(model.predict_proba, trained.test.frame),
         robust=gate.answers_anything(model.predict_proba, trained.test.frame),
+        input_faults=gate.faults_of_input(model.predict_proba, trained.test.frame),
     )
 
 
@@ -138,8 +126,9 @@ def _facts(context: dg.AssetExecutionContext, view: "CommitView", key: str) -> d
     }
 
 
-def _result(version: ModelVersion, *, changed: bool) -> dg.MaterializeResult[None]:
+def _result(registry: Registry, version: ModelVersion, *, changed: bool) -> dg.MaterializeResult[None]:
     verdict = "champion" if version.champion else "not the champion"
+    metrics = registry.metrics(version.tracking_run_id) if version.tracking_run_id else {}
     return dg.MaterializeResult(
         metadata={
             **told(f"version {version.version}, {verdict}", changed=changed),
@@ -150,7 +139,7 @@ def _result(version: ModelVersion, *, changed: bool) -> dg.MaterializeResult[Non
             "raw": list(version.raw),
             "gate": [dict(verdict) for verdict in version.gate],
             "mlflow_run_id": version.tracking_run_id,
-            **{f"metric/{name}": value for name, value in version.metrics.items()},
+            **{f"metric/{name}": value for name, value in metrics.items()},
         },
         data_version=dg.DataVersion(version.training_key),
     )

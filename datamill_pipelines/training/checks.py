@@ -4,8 +4,8 @@
 import dagster as dg
 
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.registry import ALIAS, Registry
 from datamill_pipelines.training.assets import MODEL
-from datamill_pipelines.training.registry import ALIAS, Registry
 
 
 @dg.asset_check(

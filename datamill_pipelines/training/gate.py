@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from datamill_pipelines.batch.schema import FEATURES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -53,6 +55,7 @@ def judge(
     megabytes: float,
     seconds: float,
     robust: bool,
+    input_faults: Sequence[str],
 ) -> list[Criterion]:
     """Every criterion.
 
@@ -62,6 +65,7 @@ def judge(
         megabytes: size of the model's file.
         seconds: of processor time to answer for one row.
         robust: whether :func:`answers_anything` holds.
+        input_faults: what :func:`faults_of_input` found.
     """
     verdicts = [
         Criterion(
@@ -88,6 +92,9 @@ def judge(
     verdicts.append(
         Criterion("answers_anything", float(robust), "unknown categories and missing numbers are answered", robust)
     )
+    asked = "0 features missing, undeclared, of another type, or taken by position"
+    told = f" (found: {'; '.join(input_faults)})" if input_faults else ""
+    verdicts.append(Criterion("input_schema", float(len(input_faults)), asked + told, not input_faults))
     return verdicts
 
 
@@ -123,3 +130,29 @@ def answers_anything(predict: Callable[[pd.DataFrame], np.ndarray], frame: pd.Da
         row[name] = np.nan if row[name].dtype.kind == "f" else "?"
     probability = predict(row)[:, 1]
     return bool(np.isfinite(probability).all() and (probability >= 0).all() and (probability <= 1).all())
+
+
+def faults_of_input(predict: Callable[[pd.DataFrame], np.ndarray], frame: pd.DataFrame) -> list[str]:
+    """What is wrong with the input that a model was judged on, held against the declared features.
+
+    A served model gets one tensor a feature, by name: categories as text, numbers as floats. So its input has to have
+    exactly the declared features, of these types, and the answer may not depend on their order.
+
+    Args:
+        predict: the model.
+        frame: rows that it was judged on.
+    """
+    import numpy as np  # noqa: PLC0415  (definitions are loaded by processes that touch no table)
+
+    declared = {column.name: column.role for column in FEATURES}
+    faults = [f"{name} is missing" for name in declared if name not in frame.columns]
+    faults += [f"{name} is not declared" for name in frame.columns if name not in declared]
+    for name, role in declared.items():
+        if name in frame.columns and (role == "number") != (frame[name].dtype.kind == "f"):
+            faults.append(f"{name} is {frame[name].dtype}, not {'float' if role == 'number' else 'text'}")
+    rows = frame.head(TIMED_ROWS)
+    try:
+        same = np.array_equal(predict(rows), predict(rows[list(reversed(rows.columns))]))
+    except (ValueError, TypeError) as error:
+        return [*faults, f"features in another order are refused ({error})"]
+    return faults if same else [*faults, "features are taken by position"]

@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from datamill_pipelines.batch.schema import FEATURES
 from datamill_pipelines.training.evaluation import Difference, Evaluation
-from datamill_pipelines.training.gate import answers_anything, failed_names, judge, passed, seconds_for_one_row
+from datamill_pipelines.training.gate import (
+    answers_anything,
+    failed_names,
+    faults_of_input,
+    judge,
+    passed,
+    seconds_for_one_row,
+)
 
 GOOD = Evaluation(
     pr_auc=0.42,
@@ -22,7 +30,7 @@ GOOD = Evaluation(
         Difference("brier", "prevalence", 0.02, 0.01, 0.03),
     ),
 )
-EASY = {"megabytes": 1.0, "seconds": 0.01, "robust": True}
+EASY = {"megabytes": 1.0, "seconds": 0.01, "robust": True, "input_faults": []}
 
 
 def test_a_challenger_that_meets_every_criterion_passes() -> None:
@@ -47,6 +55,7 @@ def _worse_interval(position: int) -> Evaluation:
         ("small", GOOD, None, {"megabytes": 21.0}),
         ("fast", GOOD, None, {"seconds": 0.6}),
         ("answers_anything", GOOD, None, {"robust": False}),
+        ("input_schema", GOOD, None, {"input_faults": ["temp is missing"]}),
     ],
 )
 def test_each_criterion_alone_keeps_the_champion(
@@ -73,6 +82,34 @@ def test_a_model_that_fails_on_missing_numbers_is_found() -> None:
 
     assert not answers_anything(answer, frame)
     assert answers_anything(lambda rows: np.full((len(rows), 2), 0.5), frame)
+
+
+def by_name(rows: pd.DataFrame) -> np.ndarray:
+    return np.column_stack([rows["distance"], rows["temp"]])
+
+
+def declared_frame() -> pd.DataFrame:
+    return pd.DataFrame({column.name: ["UA"] if column.role == "category" else [1.5] for column in FEATURES})
+
+
+def test_declared_features_by_name_are_the_input_of_a_model() -> None:
+    frame = declared_frame()
+    frame["temp"] = 2.5
+    assert faults_of_input(by_name, frame) == []
+
+
+def test_a_model_that_takes_features_by_position_is_found() -> None:
+    frame = declared_frame().assign(carrier="AA")
+    assert faults_of_input(lambda rows: rows.to_numpy(), frame) == ["features are taken by position"]
+
+
+def test_an_input_that_is_not_what_is_declared_is_found() -> None:
+    frame = declared_frame().drop(columns="humid").assign(late=1.0, distance=1)
+    assert [
+        "humid is missing",
+        "late is not declared",
+        "distance is int64, not float",
+    ] == faults_of_input(by_name, frame)
 
 
 def test_the_time_of_one_row_is_the_median() -> None:
