@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["prediction", "model", "commit", "topic", "source", "run"]
 MODEL, RUN = "model:", "run:"
+TOPICS = "kafka/"
+"""How keys of positions in topics begin."""
+
 COMMIT_REF = re.compile(r"(?P<repo>[a-z0-9][\w./-]*)@(?P<id>[0-9a-f]{64})")
 
 
@@ -125,18 +128,19 @@ class Lineage:
         return node
 
     def _sources(self, commit: Commit) -> Iterator[Node]:
-        """Topics and offsets that the files of a commit were read from, over all of its branch's history."""
-        if not commit.positions:
-            if origin := commit.metadata.get("source"):
-                yield Node("source", str(origin))
-            return
+        """What the files of a commit were read from, over all of its branch's history: topics and offsets, queues."""
         began: dict[str, int] = {}
+        queues: dict[str, _Queue] = {}
         for earlier in self.store.repo(commit.repo).log(commit.id):
             for key in earlier.advanced:
                 began[key] = earlier.positions[key].start
+            origin = earlier.metadata.get("source")
+            if origin and not any(key.startswith(TOPICS) for key in earlier.advanced):
+                queues.setdefault(str(origin), _Queue()).add(earlier)
         for key, reached in sorted(commit.positions.items()):
             if (topic := _topic(key, began.get(key, reached.start), reached)) is not None:
                 yield topic
+        yield from (queue.node(name) for name, queue in queues.items())
 
     # Downwards
 
@@ -199,8 +203,8 @@ class Lineage:
 
     def _model(self, version: ModelVersion) -> Node:
         facts: dict[str, object] = {"aliases": list(version.aliases), **dict(sorted(version.tags.items()))}
-        if version.run_id:
-            facts["mlflow_run"] = version.run_id
+        if version.tracking_run_id:
+            facts["mlflow_run"] = version.tracking_run_id
         return Node("model", f"{MODEL}{version.ref}", facts)
 
     def _all_commits(self) -> dict[str, Commit]:
@@ -265,12 +269,30 @@ def _commit(commit: Commit) -> Node:
 
 def _topic(key: str, start: int, reached: PositionRange) -> Node | None:
     """A position's key is ``kafka/<cluster>/<topic>/<topic id>/<partition>``; others are counters, not sources."""
-    parts = key.split("/")
-    if parts[0] != "kafka":
+    if not key.startswith(TOPICS):
         return None
+    parts = key.split("/")
     _, cluster, topic, topic_id, partition = parts
     facts: dict[str, object] = {"cluster": cluster, "topic_id": topic_id, "start": start, "end": reached.end}
     return Node("topic", f"{topic}/{partition} offsets {start} to {reached.end - 1}", facts)
+
+
+@dataclass
+class _Queue:
+    """What commits landed from one broker without positions; ids of messages are unique within windows."""
+
+    told: dict[str, object] = field(default_factory=dict)
+    messages: int = 0
+    windows: set[str] = field(default_factory=set)
+
+    def add(self, commit: Commit) -> None:
+        said = commit.metadata
+        self.told = {name: said[name] for name in ("protocol", "ids_unique_per") if name in said} | self.told
+        self.messages += int(said.get("rows_landed", 0))
+        self.windows |= set(said.get("windows", ()))
+
+    def node(self, name: str) -> Node:
+        return Node("source", name, {**self.told, "messages": self.messages, "windows": sorted(self.windows)})
 
 
 def _commit_refs(version: ModelVersion) -> list[str]:

@@ -29,6 +29,10 @@ SHOWN = (
     "created_at",
     "predicted_at",
     "cluster",
+    "protocol",
+    "messages",
+    "windows",
+    "ids_unique_per",
 )
 
 

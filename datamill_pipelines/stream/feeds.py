@@ -91,7 +91,8 @@ class MessageFeed(Feed):
 
     Args:
         source: of the messages.
-        name: what is landed, for messages.
+        name: what is landed, for messages; commits say it, too.
+        protocol: that the messages come through; commits say it.
         idle_seconds: a bounded run ends when nothing has come for so long.
         expected: a bounded run waits for this many messages (deliveries), as long as ``patience_seconds``.
         patience_seconds: how long it waits for expected ones that do not come.
@@ -103,12 +104,13 @@ class MessageFeed(Feed):
         source: MessageSource,
         name: str,
         *,
+        protocol: str = "",
         idle_seconds: float = 2.0,
         expected: int = 0,
         patience_seconds: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.name = name
+        self.name, self._protocol = name, protocol
         self._source, self._clock = source, clock
         self._idle, self._expected, self._patience = idle_seconds, expected, patience_seconds
         self._taken = self._acknowledged = 0
@@ -152,7 +154,7 @@ class MessageFeed(Feed):
     def advance(self, draft: Draft) -> dict[str, str]:
         """Messages have no positions; their ids are in the data."""
         del draft
-        return {"source": self.name}
+        return {"source": self.name} | ({"protocol": self._protocol} if self._protocol else {})
 
     @property
     def must_commit(self) -> bool:

@@ -132,7 +132,7 @@ class IdentifiedLanding(Landing):
         """Merge what waits into the files of its windows. What waits stays until :meth:`forget`."""
         self._rebase(draft.head)
         counts = Counts()
-        letters = list(self._letters)
+        letters, touched = list(self._letters), list[str]()
         schema = self._with_id()
         tables = [conform(table, schema) for table in self._waiting]
         waiting = pa.concat_tables(tables) if tables else schema.arrow().empty_table()
@@ -145,12 +145,14 @@ class IdentifiedLanding(Landing):
             letters += [_reused(row) for row in reused]
             counts += Counts(rows=new.num_rows, known=known)
             if new.num_rows:
+                touched.append(name)
                 merged = _tidy(pa.concat_tables([present, new]).sort_by(_order(schema)), self._schema)
                 draft.put_table(f"{name}.parquet", merged)
         counts += Counts(dead_letters=_keep(draft, letters))
         if counts.rows or counts.dead_letters:
             draft.advance(LANDED, self._landed + counts.rows + counts.dead_letters)
             draft.put_rules(self.rules())
+            draft.note({"windows": touched, "ids_unique_per": self._window})
         return counts
 
     def forget(self) -> None:

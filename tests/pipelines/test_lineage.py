@@ -52,8 +52,13 @@ def world(store: DatasetStore) -> Lineage:
             commit.advance(KEY, start, end)
             commit.advance("records/0", start, end)
     weather = store.create_repo("raw/weather")
-    with weather.commit(metadata={"source": "weather/# (mqtt)"}) as commit:
-        commit.put("w", b"w")
+    for number, (source, window) in enumerate(
+        [("mqtt w/+", "2013-01"), ("mqtt w/+", "2013-02"), ("amqp w", "2013-02")]
+    ):
+        told = {"source": source, "protocol": source[:4], "windows": [window], "ids_unique_per": "month"}
+        with weather.commit(metadata={**told, "rows_landed": 5}) as commit:
+            commit.put("w", f"{number}".encode())
+            commit.advance("messages", 5 * number, 5 * number + 5)
     with store.create_repo("features/flight_delay").commit(run_id=RUN) as commit:
         commit.read("raw/flights@main")
         commit.read("raw/weather@main")
@@ -100,7 +105,19 @@ def test_a_prediction_goes_back_to_model_features_raw_and_offsets(world: Lineage
         node.name.partition("@")[0] for node in find(tree, "commit")
     }
     assert [node.name for node in find(tree, "topic")] == ["flights/0 offsets 0 to 29"]
-    assert [node.name for node in find(tree, "source")] == ["weather/# (mqtt)"]
+    assert {"amqp w", "mqtt w/+"} == {node.name for node in find(tree, "source")}
+
+
+def test_brokers_without_positions_are_sources_with_their_messages_and_windows(world: Lineage) -> None:
+    amqp, mqtt = sorted(find(world.up("raw/weather@main"), "source"), key=lambda node: node.name)
+    assert mqtt.facts == {
+        "protocol": "mqtt",
+        "ids_unique_per": "month",
+        "messages": 10,
+        "windows": ["2013-01", "2013-02"],
+    }
+    assert (amqp.facts["messages"], amqp.facts["windows"]) == (5, ["2013-02"])
+    assert find(world.up("raw/flights@main"), "source") == []
 
 
 def test_what_was_shown_is_not_shown_twice(world: Lineage) -> None:
