@@ -50,6 +50,19 @@ class Blocked:
     repair: str
 
 
+@dataclass(frozen=True)
+class Available:
+    """A capability that can be used.
+
+    Attributes:
+        connection: to what provides it.
+        observation: what its probe saw.
+    """
+
+    connection: ResolvedConnection
+    observation: Observation
+
+
 def capability_assets(deployment: Deployment, names: Iterable[str]) -> dg.AssetsDefinition:
     """The capability assets of a deployment.
 
@@ -65,16 +78,11 @@ def capability_assets(deployment: Deployment, names: Iterable[str]) -> dg.Assets
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Probe every needed capability at once."""
         needed = sorted(key.path[-1] for key in context.selected_asset_keys)
-        probed = [*needed, *_below(deployment, needed)]
-        with ThreadPoolExecutor(max(1, len(probed)), thread_name_prefix="probe") as pool:
-            outcomes = dict(zip(probed, pool.map(lambda name: _probe(deployment, platform, name), probed), strict=True))
-        blocked = []
-        for outcome in (outcomes[name] for name in needed):
-            if isinstance(outcome, Blocked):
-                blocked.append(_root(deployment, outcomes, outcome))
-            else:
-                yield outcome
-        if blocked:
+        outcomes = probe_all(deployment, platform, needed)
+        for name, outcome in zip(needed, outcomes, strict=True):
+            if not isinstance(outcome, Blocked):
+                yield _result(name, outcome.connection, outcome.observation)
+        if blocked := [outcome for outcome in outcomes if isinstance(outcome, Blocked)]:
             components = sorted({item.component for item in blocked})
             context.instance.add_run_tags(context.run.run_id, {BLOCKED_TAG: ",".join(components)})
             raise _failure(context.instance, blocked)
@@ -106,6 +114,24 @@ def _spec(deployment: Deployment, name: str) -> dg.AssetSpec:
     )
 
 
+def probe_all(deployment: Deployment, platform: PlatformConnections, names: Sequence[str]) -> list[Available | Blocked]:
+    """Probe capabilities and what they rest on, all at once.
+
+    Args:
+        deployment: decides which component is behind which capability.
+        platform: its published connections.
+        names: of the capabilities.
+
+    Returns:
+        By capability; a blocked one names the lowest component that does not answer.
+    """
+    probed = [*names, *_below(deployment, names)]
+    with ThreadPoolExecutor(max(1, len(probed)), thread_name_prefix="probe") as pool:
+        found = dict(zip(probed, pool.map(lambda name: _probe(deployment, platform, name), probed), strict=True))
+    outcomes = [found[name] for name in names]
+    return [_root(deployment, found, one) if isinstance(one, Blocked) else one for one in outcomes]
+
+
 def _rests_on(deployment: Deployment, component: str) -> list[str]:
     """The capabilities that a component got from others of the deployment."""
     resolution = deployment.resolution
@@ -127,9 +153,7 @@ def _below(deployment: Deployment, names: Sequence[str]) -> list[str]:
     return list(found)[len(names) :]
 
 
-def _root(
-    deployment: Deployment, outcomes: Mapping[str, dg.MaterializeResult[None] | Blocked], top: Blocked
-) -> Blocked:
+def _root(deployment: Deployment, outcomes: Mapping[str, Available | Blocked], top: Blocked) -> Blocked:
     """The same, with the lowest component that does not answer to blame."""
     for capability in _rests_on(deployment, top.component):
         below = outcomes[capability]
@@ -139,7 +163,7 @@ def _root(
     return top
 
 
-def _probe(deployment: Deployment, platform: PlatformConnections, name: str) -> dg.MaterializeResult[None] | Blocked:
+def _probe(deployment: Deployment, platform: PlatformConnections, name: str) -> Available | Blocked:
     component = deployment.resolution.bound.get(name)
     if component is None:
         able = ", ".join(spec.name for spec in deployment.catalogue.providing(name)) or "nothing in the catalogue"
@@ -155,7 +179,7 @@ def _probe(deployment: Deployment, platform: PlatformConnections, name: str) -> 
         observation = module.probe(connection, timeout=deployment.spec(component).health.timeout_seconds)
     except DatamillError as error:
         return Blocked(name, component, error.reason, f"datamill up -c {component}")
-    return _result(name, connection, observation)
+    return Available(connection, observation)
 
 
 def _result(name: str, connection: ResolvedConnection, observation: Observation) -> dg.MaterializeResult[None]:

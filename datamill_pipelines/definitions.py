@@ -20,7 +20,7 @@ from datamill_infra.model.published import dagster_home
 from datamill_pipelines.capabilities import capability_assets, needed_capabilities
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.discovery import pipelines
-from datamill_pipelines.jobs import CAPABILITY, flight_delay_job
+from datamill_pipelines.jobs import CAPABILITY, RESERVED, flight_delay_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +67,11 @@ def build_definitions(home: Path, *, resources: Mapping[str, object] | None = No
             executor=EXECUTOR,
         ),
     )
+    if RESERVED in {job.name for job in merged.jobs or ()}:
+        raise ConfigurationError(
+            f"A job is called {RESERVED!r}, which `datamill run` keeps for sinks.",
+            instruction="Give it another name.",
+        )
     if resources:
         replaced = {**(merged.resources or {}), **resources}
         merged = dg.Definitions(

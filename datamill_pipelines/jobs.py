@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CAPABILITY = "capability"
 """First part of the key of every capability asset."""
 
+RESERVED = "sink"
+"""What no job may be called: `datamill run sink` lands what a broker holds."""
+
 
 def pipeline_job(
     name: str,

@@ -11,6 +11,8 @@ from datamill_infra.drivers.inspection import inspect
 from datamill_infra.drivers.rollout import Rollout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from datamill_infra.cli.reports import RunReport
     from datamill_infra.model.deployment import Deployment
 
@@ -24,8 +26,19 @@ def explain_blocked(deployment: Deployment, report: RunReport) -> None:
         deployment: in which it was run.
         report: of a run that was blocked.
     """
-    known = [name for name in report.blocked_by if name in deployment.resolution.components]
     recorded = next((failure.facts.get("since", "") for _, failure in report.failures), "")
+    explain(deployment, report.blocked_by, recorded)
+
+
+def explain(deployment: Deployment, components: Iterable[str], recorded: str = "") -> None:
+    """Print a paragraph per component that blocks, on standard error.
+
+    Args:
+        deployment: of the components.
+        components: that are not available.
+        recorded: when pipelines last saw them, in words.
+    """
+    known = [name for name in components if name in deployment.resolution.components]
     for name, one in inspect(Rollout(deployment), known).items():
         why = one.error.reason if one.error else one.change.reason
         # A component that was taken down has no trouble on record; when a pipeline last saw it is.

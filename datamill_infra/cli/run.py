@@ -16,9 +16,27 @@ if TYPE_CHECKING:
     from datamill_infra.cli.reports import RunReport
 
 LOCATION = "datamill_pipelines.definitions"
+SINK = "sink"
 
 
-@click.command(help=COMMANDS["run"])
+class JobOrSink(click.Command):
+    """``run JOB``, and beside it ``run sink``, which is a command of its own; no job may have that name."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        """Hand over to the sinks when the first word says so."""
+        if args[:1] == [SINK]:
+            from datamill_infra.cli import run_sink
+
+            return run_sink.command.make_context(f"{info_name} {SINK}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(
+    cls=JobOrSink,
+    help=COMMANDS["run"] + "\n\n`datamill run sink DATASET` lands what a broker holds: `datamill run sink --help`.",
+)
 @click.argument("job", required=False)
 @click.option("--list", "listing", is_flag=True, help="List the jobs.")
 @click.option("--month", help="One month of a job that goes by months, e.g. 2013-01.")

@@ -94,8 +94,8 @@ class KafkaFeed(Feed):
             raise RecreatedTopicError(
                 f"The topic {self._topic!r} was deleted and created again while {self._dataset} read it; what was read"
                 " since the last commit is discarded.",
-                instruction="Land the new topic in another dataset, or continue with it: `adopt: true` in the"
-                " configuration of `datamill run land_flights --config FILE` (docs/sinks.md).",
+                instruction="Land the new topic in another dataset, or continue with it:"
+                f" `datamill run sink {self._dataset.partition('@')[0]} --adopt`.",
             )
         for partition, position in self._source.positions.items():
             if self._adopted or position != self._fences[partition]:

@@ -114,5 +114,6 @@ def stop_at(letters: Iterable[DeadLetter], policy: BadMessages) -> None:
         place = origin.place + (f" at offset {origin.offset}" if origin.offset is not None else "")
         raise BadMessageError(
             f"A bad message in {place}{f' with id {origin.message_id}' if origin.message_id else ''}: {letter.reason}.",
-            instruction="Correct its publisher, and land it as a dead letter with `bad_messages: keep`.",
+            instruction="Correct its publisher, and land it as a dead letter with `--bad-messages keep`"
+            " (`bad_messages: keep` in the configuration of a job).",
         )

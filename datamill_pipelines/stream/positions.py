@@ -59,8 +59,8 @@ def resume(
     """
     adopted: list[str] = []
     command = (
-        "`datamill run land_flights --config FILE` with `adopt: true` in FILE (docs/sinks.md) accepts the topic"
-        " as it is, and records that in the commit."
+        f"`datamill run sink {dataset.partition('@')[0]} --adopt` accepts the topic as it is, and records that in the"
+        " commit."
     )
     own = {partition: facts.position_key(partition) for partition in facts.earliest}
     others = {key for key in landed if _is_of(key, facts.topic) and key not in own.values()}

@@ -150,7 +150,7 @@ class Sink:
         *,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
-        on_commit: Callable[[Commit, Counts], None] = lambda *_: None,
+        on_commit: Callable[[Commit, Counts], None] | None = None,
     ) -> None:
         self._feed, self._landing, self._target = feed, landing, target
         self._limits = limits or Limits()
@@ -162,15 +162,15 @@ class Sink:
         self._landed = Landed()
         feed.attach(self)
 
-    def run(self) -> Landed:
-        """Land what is there now, and end.
+    def run(self, stop: threading.Event | None = None) -> Landed:
+        """Land what is there now, and end; when told to stop earlier, commit what was taken.
 
         Raises:
             SinkError: the source is not what the dataset says it was.
             UnhealthyError: the broker did not answer.
             DatasetError: the store did not.
         """
-        return self._run(threading.Event(), bounded=True)
+        return self._run(stop or threading.Event(), bounded=True)
 
     def follow(self, stop: threading.Event) -> Landed:
         """Land what comes, until told to stop; then commit what was taken.
@@ -212,10 +212,11 @@ class Sink:
             raise
         self._taken_since = None
         self._landing.forget()
+        self._landed.counts += counts
         if txn.commit is not None:
             self._landed.commits.append(txn.commit)
-            self._landed.counts += counts
-            self._on_commit(txn.commit, counts)
+            if self._on_commit is not None:
+                self._on_commit(txn.commit, counts)
         self._feed.acknowledge()
         return True
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
-from datamill_infra.model.errors import UnknownNameError
+from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 from datamill_pipelines.ingestion.contents import FLIGHTS, WEATHER
 from datamill_pipelines.ingestion.weather_publisher import CLIENT_ID, QUEUE, TOPICS
 from datamill_pipelines.stream.amqp_source import AmqpSource
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from datamill_infra.model.home import Home
     from datamill_pipelines.connections import PlatformConnections
-    from datamill_pipelines.stream.landing import BadMessages
+    from datamill_pipelines.datasets.commits import Commit
+    from datamill_pipelines.stream.landing import BadMessages, Counts
     from datamill_pipelines.stream.messages import MessageSource
 
 FLIGHTS_TOPIC = "flights"
@@ -38,21 +39,66 @@ class Options:
         follow: for ever, instead of to where the source ends now.
         adopt: accept a recreated, truncated or gapped topic as it is.
         bad_messages: keep them as dead letters, or stop.
-        via: protocol of ``raw/weather``.
+        via: the protocol of the messages, where there is a choice; the first that the sink knows when ``None``.
         limits: of memory and time.
         facts: ``run_id``, ``code_version``, ``author`` of the commits.
+        on_commit: told each commit, before it is acknowledged to the source.
     """
 
     follow: bool = False
     adopt: bool = False
     bad_messages: BadMessages = "keep"
-    via: Via = "mqtt"
+    via: Via | None = None
     limits: Limits = field(default_factory=Limits)
     facts: Mapping[str, str] = field(default_factory=dict)
+    on_commit: Callable[[Commit, Counts], None] | None = None
+
+
+@dataclass(frozen=True)
+class Described:
+    """A sink, before it is opened.
+
+    Attributes:
+        summary: what it lands.
+        protocols: capabilities that its messages may come through; the first unless another is asked for.
+        make: opens it, through one of them.
+    """
+
+    summary: str
+    protocols: tuple[str, ...]
+    make: Callable[[PlatformConnections, Options, str], Sink]
+
+    def protocol(self, via: str | None) -> str:
+        """The capability that its messages come through.
+
+        Raises:
+            ConfigurationError: they cannot come through that one.
+        """
+        if via is not None and via not in self.protocols:
+            raise ConfigurationError(
+                f"{self.summary} do not come through {via}.",
+                instruction=f"Leave the choice out, or choose of: {', '.join(self.protocols)}.",
+            )
+        return via or self.protocols[0]
+
+    def needs(self, via: str | None) -> tuple[str, ...]:
+        """The capabilities that it needs."""
+        return (self.protocol(via), "datasets")
+
+
+def described(repo: str) -> Described:
+    """A sink by the name of its dataset.
+
+    Raises:
+        UnknownNameError: no sink lands there.
+    """
+    if repo not in SINKS:
+        raise UnknownNameError("sink", repo, SINKS)
+    return SINKS[repo]
 
 
 def open_sink(platform: PlatformConnections, repo: str, options: Options) -> Sink:
-    """A sink by the name of its dataset.
+    """Open a sink by the name of its dataset.
 
     Args:
         platform: connections.
@@ -61,39 +107,39 @@ def open_sink(platform: PlatformConnections, repo: str, options: Options) -> Sin
 
     Raises:
         UnknownNameError: no sink lands there.
+        ConfigurationError: its messages cannot come through the chosen protocol.
         BlockedError: something it needs has not been deployed.
         UnhealthyError: something it needs does not answer.
     """
-    if repo not in SINKS:
-        raise UnknownNameError("sink", repo, SINKS)
-    return SINKS[repo](platform, options)
+    sink = described(repo)
+    return sink.make(platform, options, sink.protocol(options.via))
 
 
-def _flights(platform: PlatformConnections, options: Options) -> Sink:
+def _flights(platform: PlatformConnections, options: Options, protocol: str) -> Sink:
     target = Target(platform.store(), "raw/flights", description="Flights as they were published", facts=options.facts)
     feed = (FollowedTopic if options.follow else KafkaFeed)(
-        platform.get("kafka"),
+        platform.get(protocol),
         FLIGHTS_TOPIC,
         target.name,
         adopt=options.adopt,
         prefetch_bytes=options.limits.prefetch,
     )
     landing = PositionedLanding(FLIGHTS, dataset=target.name, bad_messages=options.bad_messages)
-    return Sink(feed, landing, target, limits=options.limits)
+    return Sink(feed, landing, target, limits=options.limits, on_commit=options.on_commit)
 
 
-def _weather(platform: PlatformConnections, options: Options) -> Sink:
+def _weather(platform: PlatformConnections, options: Options, protocol: str) -> Sink:
     target = Target(platform.store(), "raw/weather", description="Hourly weather at the airports", facts=options.facts)
-    connection = platform.get(options.via)
-    if options.via == "mqtt":
+    connection = platform.get(protocol)
+    if protocol == "mqtt":
         source: MessageSource = MqttSource(connection, CLIENT_ID, [TOPICS], owner=session_lock(platform.directory()))
     else:
         source = AmqpSource(connection, QUEUE)
-    feed = MessageFeed(source, f"{options.via} {TOPICS if options.via == 'mqtt' else QUEUE}")
+    feed = MessageFeed(source, f"{protocol} {TOPICS if protocol == 'mqtt' else QUEUE}", protocol=protocol)
     landing = IdentifiedLanding(
         WEATHER, event_time="time_hour", window="month", dataset=target.name, bad_messages=options.bad_messages
     )
-    return Sink(feed, landing, target, limits=options.limits)
+    return Sink(feed, landing, target, limits=options.limits, on_commit=options.on_commit)
 
 
 def session_lock(home: Home) -> FileLock:
@@ -102,5 +148,8 @@ def session_lock(home: Home) -> FileLock:
     return FileLock(home.state_dir / f"{CLIENT_ID}.lock")
 
 
-SINKS: dict[str, Callable[[PlatformConnections, Options], Sink]] = {"raw/flights": _flights, "raw/weather": _weather}
+SINKS: dict[str, Described] = {
+    "raw/flights": Described(f"Records of the topic {FLIGHTS_TOPIC}", ("kafka",), _flights),
+    "raw/weather": Described(f"Messages of {TOPICS} or of the queue {QUEUE}", ("mqtt", "amqp"), _weather),
+}
 """Sinks by dataset."""

@@ -44,7 +44,7 @@ def test_a_recreated_topic_is_refused_by_name_with_the_command_that_adopts_it() 
 
     assert "id1" in caught.value.reason
     assert "id2" in caught.value.reason
-    assert "datamill run land_flights --config FILE" in caught.value.instruction
+    assert "`datamill run sink raw/flights --adopt`" in caught.value.instruction
 
 
 def test_the_same_topic_on_another_cluster_is_another_topic() -> None:
