@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SOURCES := datamill_infra datamill_pipelines tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo charts test test-quick test-faults test-browser check format bench lock clean
+.PHONY: help install dev demo charts test test-quick test-cluster test-faults test-browser check format bench lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ test-quick: dev ## The tests of the model, the probes and the pipelines' own cod
 
 test-faults: dev ## The fault bench with its large counts (under 40 min)
 	$(BIN)/pytest -m faults --timeout 2400
+
+test-cluster: dev ## The lab: a real Kubernetes is built, tried and removed (needs root and Go)
+	$(BIN)/pytest -m cluster
 
 test-browser: dev ## The Dagster UI in a headless Chromium (needs the chromium package)
 	@command -v chromium >/dev/null || { echo "Chromium is missing. On Debian: apt-get install chromium"; exit 1; }

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "ui": "Serve the Dagster user interface and its daemon on loopback.",
     "data": "Work with versioned datasets: repos, branches, commits, files.",
     "lineage": "Walk from a prediction, model or commit to its sources, and back down.",
+    "cluster": "Make, look at and remove Kubernetes clusters to deploy on.",
     "why": "Explain why a component is (or is not) part of the deployment.",
 }
 

@@ -1,0 +1,23 @@
+"""``datamill cluster load-image``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from datamill_infra.cli.cluster import DEFAULT_NAME, VERBS, provider_option
+
+
+@click.command(help=VERBS["load-image"])
+@click.argument("archives", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", default=DEFAULT_NAME, show_default=True, help="The cluster.")
+@provider_option
+def command(archives: tuple[Path, ...], name: str, kind: str) -> None:
+    """Load each archive and print the references under which the nodes know its images."""
+    from datamill_infra.clusters.providers import provider
+
+    chosen = provider(kind)
+    for archive in archives:
+        for reference in chosen.load_image(name, archive):
+            click.echo(reference)

@@ -1,0 +1,111 @@
+"""Building an image from its context with the tool that is there, and writing it to an archive."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datamill_infra.clusters.commands import ClusterError
+from datamill_infra.clusters.lab.requirements import install_missing, require_root
+from datamill_infra.images.contexts import gather
+from datamill_infra.images.sources import PROJECT, REGISTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datamill_infra.clusters.commands import Commands
+    from datamill_infra.images.sources import Image
+
+BASE = f"{REGISTRY}/base:bookworm"
+SUITE = "bookworm"
+# What the Python of the distribution needs beyond the smallest system; a shell is there anyway.
+BASE_PACKAGES = ("ca-certificates", "libgomp1", "python3")
+BUILD_SECONDS = 3600.0
+TOOLS = ("buildah", "podman", "docker")
+
+
+class ImageBuilder:
+    """Builds with one of buildah, podman and docker.
+
+    Args:
+        commands: the door to programs.
+        notify: receives one sentence per step.
+        tool: which one; by default the first of them that is there.
+    """
+
+    def __init__(self, commands: Commands, *, notify: Callable[[str], None], tool: str | None = None) -> None:
+        self._commands = commands
+        self._notify = notify
+        found = tool or next((name for name in TOOLS if commands.find(name)), None)
+        if found is None:
+            raise ClusterError(
+                "There is no tool that builds images.",
+                instruction=f"Install one of {', '.join(TOOLS)}; on Debian: apt-get install buildah",
+            )
+        self.tool = found
+
+    def build(self, image: Image, *, base: str | None = None) -> str:
+        """Build an image and return its reference.
+
+        Args:
+            image: which.
+            base: what it stands on; by default what its Dockerfile says.
+        """
+        with tempfile.TemporaryDirectory(prefix="datamill-image-") as scratch:
+            context = Path(scratch)
+            self._notify(f"Gathering what {image.reference} is made of.")
+            gather(image, context, self._commands, notify=self._notify)
+            self._build(context, image.reference, base)
+        return image.reference
+
+    def build_base(self) -> str:
+        """Make the base from the distribution's packages, unless it is there, and return its reference."""
+        if self._exists(BASE):
+            return BASE
+        require_root("Making a base image from packages")
+        install_missing(self._commands, notify=self._notify, programs={"debootstrap": "debootstrap"})
+        with tempfile.TemporaryDirectory(prefix="datamill-base-") as scratch:
+            root, context = Path(scratch) / "root", Path(scratch) / "context"
+            self._notify(f"Making {BASE} from the packages of {SUITE}.")
+            self._commands.run(
+                ["debootstrap", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", SUITE, str(root)],
+                seconds=BUILD_SECONDS,
+                instruction="See debootstrap/debootstrap.log; the distribution's mirror must be reachable.",
+            )
+            for waste in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
+                shutil.rmtree(root / waste, ignore_errors=True)
+            shutil.copytree(PROJECT / "images" / "base", context)
+            self._commands.run(
+                ["tar", "--create", "--numeric-owner", f"--directory={root}", f"--file={context / 'rootfs.tar'}", "."],
+                seconds=BUILD_SECONDS,
+            )
+            self._build(context, BASE, None)
+        return BASE
+
+    def save(self, reference: str, archive: Path) -> Path:
+        """Write an image to an archive that ``load-image`` reads."""
+        archive.unlink(missing_ok=True)  # buildah refuses to add to an archive
+        if self.tool == "buildah":
+            argv = ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
+        else:
+            argv = [self.tool, "save", "--output", str(archive), reference]
+        self._commands.run(argv, seconds=BUILD_SECONDS)
+        return archive
+
+    def _exists(self, reference: str) -> bool:
+        argv = [self.tool, "images", "--format", "{{.Repository}}:{{.Tag}}"]
+        if self.tool == "buildah":
+            argv = ["buildah", "images", "--format", "{{.Name}}:{{.Tag}}"]
+        return reference in self._commands.run(argv, seconds=BUILD_SECONDS).split()
+
+    def _build(self, context: Path, reference: str, base: str | None) -> None:
+        self._notify(f"Building {reference}.")
+        argv = [self.tool, "build", "--tag", reference]
+        if self.tool == "buildah":
+            # Neither a daemon nor new privileges; and the base may be one that no registry has.
+            argv += ["--isolation", "chroot", "--pull-never", "--quiet"]
+        if base is not None:
+            argv += ["--build-arg", f"BASE={base}"]
+        self._commands.run([*argv, str(context)], seconds=BUILD_SECONDS)

