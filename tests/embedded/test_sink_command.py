@@ -24,6 +24,16 @@ from datamill_infra.drivers.lock import writer_lock
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 from datamill_pipelines.datasets import open_store
+from datamill_pipelines.ingestion.weather_publisher import (
+    CLIENT_ID,
+    TOPICS,
+    AmqpOutlet,
+    MqttOutlet,
+    WeatherPublisher,
+    observations,
+)
+from datamill_pipelines.stream.identified import ID
+from datamill_pipelines.stream.mqtt_source import ensure_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -307,3 +317,28 @@ def test_it_is_blocked_when_the_broker_is_away(home: Path, kafka: ResolvedConnec
     assert "repair: datamill up -c kafka" in blocked.stderr
     assert "nothing was landed" in blocked.stderr
     assert "Then:   datamill run sink raw/flights --follow" in blocked.stderr
+
+
+def test_observations_come_through_either_protocol_and_only_once(home: Path, brokers: Platform) -> None:
+    expected = sorted(each.message_id for each in observations(["2013-01"]))
+    ensure_session(brokers.connection("mqtt"), CLIENT_ID, [TOPICS])
+    WeatherPublisher(MqttOutlet(brokers.connection("mqtt"))).run(["2013-01"])
+    WeatherPublisher(AmqpOutlet(brokers.connection("amqp"))).run(["2013-01"])
+
+    assert {"rows": len(expected), "known": 0} == taken(home, "mqtt", len(expected))
+    assert {"rows": 0, "known": len(expected)} == taken(home, "amqp", len(expected))
+    with open_store(store(home)) as opened:
+        assert expected == sorted(opened.commit_view("raw/weather@main").table(columns=[ID])[ID].to_pylist())
+
+
+def taken(home: Path, via: str, messages: int) -> dict[str, int]:
+    """Run the sink until it has taken so many messages: a broker without positions cannot say that it has no more."""
+    total = Counter(rows=0, known=0)
+    deadline = time.monotonic() + SECONDS
+    while total.total() < messages:
+        assert time.monotonic() < deadline, total
+        run = sink(home, "raw/weather", "--via", via, "--json")
+        assert run.returncode == 0, run.stderr
+        end = events(run.stdout)[-1]
+        total.update(rows=end["rows"], known=end["known"])
+    return dict(total)
