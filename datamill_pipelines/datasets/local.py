@@ -29,7 +29,8 @@ from datamill_pipelines.datasets.files import Files
 from datamill_pipelines.datasets.objects import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from io import FileIO
 
     from datamill_pipelines.datasets.objects import Body
 
@@ -184,25 +185,22 @@ class LocalStore(ObjectStore):
             self._files.sync_folder(_folder(self._prefix + key))
 
     @contextlib.contextmanager
-    def crowd(self, key: str) -> Iterator[None]:
+    def crowd(self, key: str, meanwhile: Callable[[], None]) -> Iterator[bool]:
         """Queue the writers of this machine on a lock, for a quarter of a second at most."""
         name = f"{self._prefix}tmp/{key.replace('/', '=')}.queue"
         try:
             file = open(name, "ab", buffering=0)  # noqa: PTH123, SIM115 (closed below)
         except OSError:
-            yield  # no queue, then: whatever is wrong with the directory, the commit itself will tell
+            yield False  # no queue, then: whatever is wrong with the directory, the commit itself will tell
             return
         with file:
-            deadline = time.monotonic() + _QUEUE_SECONDS
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        break
+            waited = not _is_first(file)
+            if waited:
+                meanwhile()
+                deadline = time.monotonic() + _QUEUE_SECONDS
+                while not _is_first(file) and time.monotonic() < deadline:
                     time.sleep(0.0005)
-            yield
+            yield waited
 
     def abandoned(self, older_than: datetime) -> Iterator[str]:
         """Remove temporary files of writers that were killed."""
@@ -329,6 +327,15 @@ class LocalStore(ObjectStore):
                 instruction="Make room or raise the limit, then run it again: what was committed before is intact.",
                 key=key,
             ) from error
+
+
+def _is_first(file: FileIO) -> bool:
+    """Take the lock of a queue, if nobody has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _folder(path: str) -> str:

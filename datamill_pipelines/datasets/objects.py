@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 Body = bytes | Path
@@ -146,10 +146,18 @@ class ObjectStore(ABC):
         """Make durable what another writer has only just made visible, before something durable refers to it."""
         del key
 
-    def crowd(self, key: str) -> contextlib.AbstractContextManager[None]:
-        """A hint that several writers want ``key`` next: a store may queue them. Never needed for correctness."""
-        del key
-        return contextlib.nullcontext()
+    def crowd(self, key: str, meanwhile: Callable[[], None]) -> contextlib.AbstractContextManager[bool]:
+        """Several writers may want to append to ``key`` next: a store may queue them. Never needed for correctness.
+
+        Args:
+            key: of the log.
+            meanwhile: called when there is a queue, before it is waited in.
+
+        Returns:
+            A context manager that says whether there was a queue, so that others have probably been first.
+        """
+        del key, meanwhile
+        return contextlib.nullcontext(False)
 
     def abandoned(self, older_than: datetime) -> Iterator[str]:
         """Describe, and clean up as they are described, leftovers of killed writers that never became objects."""

@@ -199,16 +199,18 @@ class Transaction:
         if self._collection.keys:
             self._look_again()
         for attempt in range(ATTEMPTS):
-            changes = self._changes()
-            self._check_no_clash(changes)
-            edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, changes)
-            if self._is_empty(edited):
-                return None
-            commit = self._append(edited)
+            with self._repo.store.objects.crowd(self._log.folder, self._uploads.write_ahead) as others:
+                if attempt or others:
+                    self._move_base()
+                changes = self._changes()
+                self._check_no_clash(changes)
+                edited = edit_tree(self._repo.tree, self._base.root if self._base else EMPTY, changes)
+                if self._is_empty(edited):
+                    return None
+                commit = self._append(edited)
             if commit is not None:
                 return commit
             time.sleep(random.random() * min(_LONGEST_PAUSE, 0.001 * 2**attempt))  # noqa: S311 (jitter)
-            self._move_base()
         raise ConflictError(
             f"{self._branch_name} was changed by others {ATTEMPTS} times while this commit was being made.",
             instruction="Run it again, or commit less often: fewer, larger commits.",

@@ -92,6 +92,11 @@ class Uploads:
         self._objects.put_many(list(self.pending.items()))
         self.pending = {}
 
+    def write_ahead(self) -> None:
+        """Make what is pending durable, before it is referred to."""
+        self._objects.put_many(list(self.pending.items()))
+        self.published()
+
     def published(self) -> None:
         """What was pending is durable now. Its bytes stay at hand until the end, in case a collection deletes them."""
         self._held.update(self.pending)
