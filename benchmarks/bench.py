@@ -14,6 +14,7 @@ from benchmarks.measure import Contestant, Figures, interleaved
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from benchmarks.measure import Sample
     from benchmarks.servers import Servers
 
 HERE = Path(__file__).parent
@@ -112,10 +113,13 @@ class Bench:
         """
         rounds = 1 if once else self.rounds
         self.say(f"  {', '.join(each.name for each in contestants)}: {rounds} rounds")
-        figures = {each.name: each for each in interleaved(contestants, rounds, warm_up=not once)}
+        figures = {each.name: each for each in interleaved(contestants, rounds, warm_up=not once, told=self._tell)}
         for each in figures.values():
             self.say(f"    {each.name:32} {each.work:8.3f} s  whole process {each.wall:7.3f} s  CPU {each.cpu:7.3f} s")
         return figures
+
+    def _tell(self, name: str, sample: Sample) -> None:
+        self.say(f"      {name}: {sample.work:.3f} s, whole process {sample.wall:.2f} s, CPU {sample.cpu:.2f} s")
 
     @property
     def _peers(self) -> Path:

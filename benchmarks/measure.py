@@ -126,12 +126,26 @@ def run_once(contestant: Contestant) -> Sample:
     return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, _told(printed))
 
 
-def interleaved(contestants: Sequence[Contestant], rounds: int = 5, *, warm_up: bool = True) -> list[Figures]:
-    """Run every contestant ``rounds`` times in turn, after one round that is not counted."""
+def interleaved(
+    contestants: Sequence[Contestant],
+    rounds: int = 5,
+    *,
+    warm_up: bool = True,
+    told: Callable[[str, Sample], None] = lambda *_: None,
+) -> list[Figures]:
+    """Run every contestant ``rounds`` times in turn, after one round that is not counted.
+
+    Args:
+        contestants: the sides.
+        rounds: runs of each that count.
+        warm_up: whether there is a round before them.
+        told: called after each run.
+    """
     samples: dict[str, list[Sample]] = {contestant.name: [] for contestant in contestants}
     for turn in range(rounds + warm_up):
         for contestant in contestants:
             sample = run_once(contestant)
+            told(contestant.name, sample)
             if turn >= warm_up:
                 samples[contestant.name].append(sample)
     return [Figures(name, tuple(taken)) for name, taken in samples.items()]

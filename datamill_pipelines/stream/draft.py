@@ -26,8 +26,8 @@ RULES = "_sink.json"
 RULES_KEY = "rules"
 """Position that moves by one when the rules change, so that of two sinks that change them one is fenced."""
 
-UNWRITTEN = 2
-"""Writes that may wait for the one before them: a few tables' memory, and enough that the writer never waits."""
+UNWRITTEN = 1
+"""Writes that may wait for the one before them: a table's memory, and enough that the writer does not wait."""
 
 
 class Head:

@@ -59,8 +59,8 @@ class Limits:
 
     @property
     def prefetch(self) -> int:
-        """Bytes that the client may have fetched."""
-        return self.memory // 6
+        """Bytes that the client may have fetched; it needs about as much again for its own records of them."""
+        return self.memory // 12
 
     @property
     def in_flight(self) -> int:
