@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import os
 import threading
+import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import urllib3
+import yaml
 from kubernetes import client, config
 from kubernetes.stream import portforward
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from datamill_infra.kubernetes.objects import Object, Ref
 
+DEFAULT = "~/.kube/config"
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 POOL = 32
@@ -54,6 +58,7 @@ class ApiServer(Cluster):
     def __init__(self, context: str) -> None:
         self.context = context
         self._client = _client(context)
+        weakref.finalize(self, self._client.rest_client.pool_manager.clear)  # closes the connections that are kept
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()
 
@@ -115,10 +120,10 @@ class ApiServer(Cluster):
         query = {"container": container, "tailLines": str(lines), "previous": str(previous).lower()}
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         try:
-            text = self._request("GET", path, query, kind="str", missing="")
+            answer = self._request("GET", path, query, plain=True, missing=None)
         except InvalidObjectError:  # the container has not been started yet
             return []
-        return str(text).splitlines()
+        return answer.data.decode("utf-8", errors="replace").splitlines() if answer else []
 
     def allowed(self, verb: str, api_version: str, kind: str, namespace: str) -> bool:
         """See :meth:`Cluster.allowed`."""
@@ -144,6 +149,8 @@ class ApiServer(Cluster):
             forward = portforward(own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
         except Exception as error:  # the websocket's own kinds of errors come as they are
             raise self._failed("CONNECT", f"pod {pod}, port {port}", error) from error
+        # Its thread ends without closing the connection when the server ends the stream first.
+        weakref.finalize(forward, forward.websocket.shutdown)
         return cast("socket.socket", forward.socket(port))
 
     def _path(self, api_version: str, kind: str, namespace: str, name: str = "") -> str | None:
@@ -171,9 +178,9 @@ class ApiServer(Cluster):
         *,
         body: object = None,
         content: str = "application/json",
-        kind: str = "object",
+        plain: bool = False,
         missing: object = ...,
-    ) -> Any:  # noqa: ANN401  (JSON)
+    ) -> Any:  # noqa: ANN401  (JSON, or the response itself when it is plain text)
         try:
             return self._client.call_api(
                 path,
@@ -181,7 +188,8 @@ class ApiServer(Cluster):
                 query_params=list((query or {}).items()),
                 header_params={"Accept": "application/json", "Content-Type": content},
                 body=body,
-                response_types_map=dict.fromkeys((200, 201, 202), kind),
+                response_types_map=dict.fromkeys((200, 201, 202), "object"),
+                _preload_content=not plain,  # text that looks like JSON would be read as JSON
                 auth_settings=["BearerToken"],
                 _return_http_data_only=True,
                 _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
@@ -219,12 +227,13 @@ class ApiServer(Cluster):
 
 
 def contexts() -> list[str]:
-    """The contexts of the kubeconfig; none when there is no kubeconfig."""
-    try:
-        found, _ = config.list_kube_config_contexts(_kubeconfig())
-    except config.ConfigException:
-        return []
-    return [str(entry["name"]) for entry in found]
+    """The contexts of the kubeconfig; none when there is no kubeconfig.
+
+    Read here, because the client's own list wants a current context, and we never look at one.
+    """
+    files = [Path(name) for name in (_kubeconfig() or DEFAULT).split(os.pathsep)]
+    found = [yaml.safe_load(file.expanduser().read_text(encoding="utf-8")) for file in files if file.exists()]
+    return [str(entry["name"]) for content in found for entry in (content or {}).get("contexts") or []]
 
 
 def _client(context: str) -> client.ApiClient:
