@@ -7,6 +7,7 @@ not for: anything that depends on how Kubernetes defaults, validates or schedule
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import threading
@@ -34,6 +35,9 @@ SERVED = (
     ("coordination.k8s.io/v1", "Lease"),
 )
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
+MAGIC = b"k8s\0"
+"""Begins what Helm sends in Kubernetes' binary form: its own records, which are Secrets."""
+
 CODES = {404: "NotFound", 409: "Conflict", 422: "Invalid", 403: "Forbidden"}
 
 
@@ -131,7 +135,7 @@ class StandIn:
         if len(rest) == 1 and method == "GET":
             found = self.cluster.find(version, kind, namespace, query.get("labelSelector", ""))
             return 200, {"apiVersion": version, "kind": f"{kind}List", "metadata": {}, "items": found}
-        item: Object = yaml.safe_load(body) if body and method != "DELETE" else {}
+        item = {} if method == "DELETE" else _item(body)
         if method in ("POST", "PUT") or "apply" in headers.get("content-type", ""):
             item = {"apiVersion": version, "kind": kind, **item}
             if kind not in CLUSTER_SCOPED:
@@ -252,6 +256,13 @@ async def _pump(reader: asyncio.StreamReader, send: Any) -> None:  # noqa: ANN40
         await send({"type": "websocket.close"})
 
 
+def _item(body: bytes) -> Object:
+    if body.startswith(MAGIC):
+        return secret_of(body)
+    found: Object = yaml.safe_load(body) if body else {}
+    return found
+
+
 def _plural(kind: str) -> str:
     return f"{kind.lower()}s"
 
@@ -266,3 +277,46 @@ def _status(code: int, message: str) -> tuple[int, Object]:
         "reason": reason,
         "code": code,
     }
+
+
+def secret_of(body: bytes) -> Object:
+    """A Secret in Kubernetes' binary form (protocol buffers, fields as in its published definitions)."""
+    outer = _message(body[len(MAGIC) :])
+    secret = _message(outer[2][0])
+    metadata = _message(secret[1][0])
+    entries = [_message(entry) for entry in secret.get(2, [])]
+    data = {entry[1][0].decode(): base64.b64encode(entry[2][0]).decode() for entry in entries}
+    labels = [_message(entry) for entry in metadata.get(11, [])]
+    return {
+        "metadata": {
+            "name": metadata[1][0].decode(),
+            "labels": {entry[1][0].decode(): entry[2][0].decode() for entry in labels},
+            **({"namespace": metadata[3][0].decode()} if metadata.get(3, [b""])[0] else {}),
+        },
+        "data": data,
+        "type": secret[3][0].decode(),
+    }
+
+
+def _message(data: bytes) -> dict[int, list[bytes]]:
+    """The fields with a length of a message, by number; numbers are passed over."""
+    found: dict[int, list[bytes]] = {}
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        value, position = _varint(data, position)
+        if key & 7 == 2:
+            found.setdefault(key >> 3, []).append(data[position : position + value])
+            position += value
+    return found
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, position

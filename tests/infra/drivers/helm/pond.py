@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from datamill_infra.drivers.helm.fake import FakeHelm
 from datamill_infra.drivers.passes import Event, Outcome
 from datamill_infra.drivers.releases import Releases
 from datamill_infra.drivers.rollout import Rollout
+from datamill_infra.kubernetes.cluster import Cluster
 from datamill_infra.kubernetes.memory import MemoryCluster
 from datamill_infra.kubernetes.objects import Object, Ref
 from datamill_infra.model.deployment import Deployment
@@ -107,7 +109,7 @@ class Pond:
 
     def __post_init__(self) -> None:
         self.cluster.on_write = self._control
-        self.helm = FakeHelm(self.cluster, {"frog": render, "fly": render})
+        self.helm: Any = FakeHelm(self.cluster, {"frog": render, "fly": render})
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         for name, needs in (("frog", "{}"), ("fly", "{frog: {}}")):
@@ -132,7 +134,7 @@ class Pond:
         return HelmDriver(
             deployment,
             Releases(deployment.releases_file),
-            cluster=self.cluster,
+            cluster=self.door(),
             helm=self.helm,
             charts=self.home / "helm",
         )
@@ -142,6 +144,10 @@ class Pond:
         driver = self.driver
         driver.deployment.state_dir.mkdir(exist_ok=True)
         return Rollout(driver.deployment, {"helm": driver})
+
+    def door(self) -> Cluster:
+        """To the cluster, as another process would have it."""
+        return self.cluster
 
     def up(self, *names: str, on_event: Callable[[Event], None] = lambda _: None) -> dict[str, Outcome]:
         return self.rollout.up(names or None, on_event=on_event)
@@ -169,8 +175,13 @@ class Pond:
         (folder / "component.yaml").write_text(text, encoding="utf-8")
         (folder / f"capability_{name}.py").write_text(CAPABILITY, encoding="utf-8")
         for chart, version in ((name, "1.2.3"), ("library", "0.1.0")):
-            (self.home / "helm" / chart).mkdir(parents=True, exist_ok=True)
-            (self.home / "helm" / chart / "Chart.yaml").write_text(f'version: "{version}"\n', encoding="utf-8")
+            (self.home / "helm" / chart / "templates").mkdir(parents=True, exist_ok=True)
+            text = f'apiVersion: v2\nname: {chart}\nversion: "{version}"\n'
+            (self.home / "helm" / chart / "Chart.yaml").write_text(text, encoding="utf-8")
+        # What the function renders, as the real Helm would.
+        items = render("{{ .Release.Name }}", "{{ .Release.Namespace }}", {"colour": "{{ .Values.colour }}"})
+        text = "\n---\n".join(json.dumps(item) for item in items)
+        (self.home / "helm" / name / "templates" / "all.yaml").write_text(text, encoding="utf-8")
         (self.home / "helm" / "images.yaml").write_text("global: {images: {}}\n", encoding="utf-8")
 
     def _without_units(self) -> None:
