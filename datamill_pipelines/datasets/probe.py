@@ -6,11 +6,12 @@ several at once.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from datamill_pipelines.datasets.errors import UnsafeStoreError
+from datamill_pipelines.datasets.errors import StoreError, UnsafeStoreError
 from datamill_pipelines.datasets.framing import new_nonce
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def probe_store(objects: ObjectStore) -> None:
             for key in keys:
                 _race(objects, key, pool)
     finally:
-        objects.delete(keys)
+        # What cannot be removed now a collection removes; the verdict must not be hidden behind it.
+        with contextlib.suppress(StoreError):
+            objects.delete(keys)
     _safe.add(objects.url)
 
 
