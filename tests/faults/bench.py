@@ -11,6 +11,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,21 +110,37 @@ class Bench:
         self.node, self.folder, self.seed, self._replay = node, folder, seed, replay
         self.results: dict[Row, Result] = {}
 
-    def run(self, row: Row, cases: Iterable[Case], trial: Trial) -> None:
-        """Try all cases; fail at the end if one violated a promise."""
+    def run(self, row: Row, cases: Iterable[Case], trial: Trial, *, weight: int = 1, workers: int = 1) -> None:
+        """Try all cases; fail at the end if one violated a promise.
+
+        Args:
+            row: what they belong to.
+            cases: what to try.
+            trial: how.
+            weight: how many faults one case has.
+            workers: cases that are tried at once.
+        """
         result, began = self._result(row), time.monotonic()
         failures: list[str] = []
+
+        def try_one(case: Case) -> None:
+            if len(failures) >= MOST_VIOLATIONS:
+                return
+            log = Log()
+            result.tried += weight
+            try:
+                trial(case, log)
+            except Exception as error:
+                result.found += 1
+                failures.append(self._keep(row, case, log, error))
+
         try:
-            for case in self._replay_or(cases):
-                log = Log()
-                result.tried += 1
-                try:
-                    trial(case, log)
-                except Exception as error:
-                    result.found += 1
-                    failures.append(self._keep(row, case, log, error))
-                    if len(failures) >= MOST_VIOLATIONS:
-                        break
+            if workers == 1:
+                for case in self._replay_or(cases):
+                    try_one(case)
+            else:
+                with ThreadPoolExecutor(workers) as pool:
+                    list(pool.map(try_one, self._replay_or(cases)))
         finally:
             result.seconds += time.monotonic() - began
         if failures:

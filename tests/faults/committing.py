@@ -6,21 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from faults.landing import Place, open_place
+from faults.landing import Overwriting, Place, open_place
 
-from datamill_pipelines.datasets.local import LocalStore
-from datamill_pipelines.datasets.objects import Body
 from datamill_pipelines.datasets.store import DatasetStore
 
 REPO = "raw/flights"
-
-
-class Overwriting(LocalStore):
-    """Negative control: a store that writes a head though there is one already."""
-
-    def publish(self, objects: Any, key: str, data: Body) -> bool:
-        self.put_many([*objects, (key, data)])
-        return True
 
 
 def commit_many(place: Place, name: int, commits: int, told: str, overwrite: bool) -> None:

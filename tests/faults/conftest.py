@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embedded.room import HOLDER, Platform
 from faults.bench import Bench, History, Result
 from faults.report import table, uncontrolled
 from faults.workshop import Workshop
 from s3_server import BUCKET, s3_server
 
+from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.connections import ResolvedConnection
+from datamill_infra.model.deployment import Deployment
 
 SEED = 20130101
 PROPERTY = "fault bench"
@@ -65,6 +69,27 @@ def s3_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resolved
 def s3_place(s3_connection: ResolvedConnection) -> dict[str, Any]:
     """An empty store on S3, in words that a child understands."""
     return {"fields": dict(s3_connection.values), "bucket": BUCKET, "prefix": secrets.token_hex(6)}
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Kafka and the broker for MQTT and AMQP, supervised; taken down at the end."""
+    deployment = Deployment.write_default(tmp_path_factory.mktemp("platform") / ".datamill", "demo")
+    rollout = Rollout(deployment)
+    try:
+        with writer_lock(deployment, HOLDER):
+            outcomes = rollout.up(("kafka", "artemis"))
+        failed = [f"{name}: {outcome.message}" for name, outcome in outcomes.items() if not outcome.succeeded]
+        assert not failed, "\n".join(failed)
+        yield Platform(deployment.home, outcomes)
+    finally:
+        with writer_lock(deployment, HOLDER):
+            Rollout(deployment).down(delete_data=True)
+
+
+@pytest.fixture
+def kafka(platform: Platform) -> ResolvedConnection:
+    return platform.connection("kafka")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

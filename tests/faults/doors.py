@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,10 +82,10 @@ class TrappedStore(WrappedStore):
 
 
 class TrappedFeed(Feed):
-    """A source whose every question and answer passes a trap."""
+    """A source whose every question and answer passes a trap, and that is as slow as it is told to be."""
 
-    def __init__(self, inner: Feed, trap: Trap) -> None:
-        self._inner, self._trap, self.name = inner, trap, inner.name
+    def __init__(self, inner: Feed, trap: Trap, pace: float = 0) -> None:
+        self._inner, self._trap, self._pace, self.name = inner, trap, pace, inner.name
 
     def attach(self, engine: Engine) -> None:
         self._inner.attach(engine)
@@ -93,6 +94,7 @@ class TrappedFeed(Feed):
         self._trap.around("broker", lambda: self._inner.begin(head))
 
     def poll(self, seconds: float) -> Sequence[Records]:
+        time.sleep(self._pace)
         return self._trap.around("broker", lambda: self._inner.poll(seconds))
 
     def finished(self) -> bool:

@@ -89,7 +89,7 @@ def _copy(source: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("step", "seeds"),
-    [pytest.param(3, 1, id="selection"), pytest.param(1, 8, id="full", marks=pytest.mark.faults)],
+    [pytest.param(3, 1, id="selection"), pytest.param(1, 3, id="full", marks=pytest.mark.faults)],
 )
 def test_the_old_or_the_new_version(bench: Bench, tmp_path: Path, step: int, seeds: int) -> None:
     begin(LocalStore(tmp_path / "origin"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
 import threading
 import time
 from dataclasses import dataclass, field
@@ -26,10 +28,12 @@ class Request:
     Attributes:
         kind: ``put``, ``create``, ``begin``, ``part``, ``complete``, ``get``, ``head``, ``list``, ``delete``, ...
         path: with the query.
+        status: what the server answered; 0 when it was not asked, or has not answered yet.
     """
 
     kind: str
     path: str
+    status: int = 0
 
 
 @dataclass
@@ -119,6 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault, plan)
         else:
             status, headers, data = self._forward(body)
+            request.status = status
             if fault.endswith("after"):
                 self._fail(fault, plan)
             else:
@@ -141,6 +146,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _fail(self, fault: str, plan: Plan | None) -> None:
         if fault.startswith("timeout") and plan is not None:
             time.sleep(plan.silence)
+        else:
+            # Closed with a reset, not with the polite end of a connection.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
         self.close_connection = True
 
     def _reply(self, fault: str, status: int, headers: list[tuple[str, str]], data: bytes) -> None:
