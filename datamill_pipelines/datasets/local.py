@@ -282,6 +282,8 @@ class LocalStore(ObjectStore):
             if folder == str(self.root):
                 break
             folder = _folder(folder)
+        if not missing:
+            return  # another thread was faster
         with self._writing(missing[0]):
             if missing[-1] == str(self.root):
                 os.makedirs(self.root, exist_ok=True)  # noqa: PTH103

@@ -73,7 +73,7 @@ class MemoryFeed(Feed):
 
     def finished(self) -> bool:
         """Whether all is read."""
-        return self._at == self._until
+        return all(at >= end for at, end in zip(self._at, self._until, strict=True))
 
     def continues(self, head: Head) -> bool:
         """Whether the head is where we began."""

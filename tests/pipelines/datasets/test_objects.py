@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from datamill_pipelines.datasets.errors import DamagedObjectError, MissingObjectError, UnsafeStoreError
+from datamill_pipelines.datasets.local import LocalStore
 from datamill_pipelines.datasets.probe import probe_store
 from datamill_pipelines.datasets.testing import MemoryStore
 
@@ -140,3 +141,11 @@ class HeedlessStore(MemoryStore):
 def test_a_store_that_ignores_conditions_is_refused() -> None:
     with pytest.raises(UnsafeStoreError, match="conditional writes"):
         probe_store(HeedlessStore())
+
+
+def test_a_folder_that_another_thread_has_just_made_is_there(tmp_path: Path) -> None:
+    """Between the look for it and the making of it."""
+    store = LocalStore(tmp_path / "store")
+    for _ in range(2):
+        store._make_folder(f"{store.root}/blobs/a")
+    assert (store.root / "blobs" / "a").is_dir()
