@@ -44,7 +44,7 @@ test-quick: dev ## The tests of the model, the probes and the pipelines' own cod
 	  tests/pipelines/stream tests/pipelines/ingestion tests/pipelines/batch tests/pipelines/*.py
 
 test-faults: dev ## The fault bench with its large counts (under 40 min)
-	$(BIN)/pytest -m faults --timeout 2400
+	$(BIN)/pytest -n 2 tests/faults -m "faults or control" --timeout 2400
 
 test-cluster: dev ## The lab: a real Kubernetes is built, tried and removed (needs root and Go)
 	$(BIN)/pytest -m cluster

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 settings.register_profile("datamill", derandomize=True, deadline=None, database=None)
 settings.load_profile("datamill")
 
-ON_THE_PLATFORM = "tests/embedded/"
-"""All tests in this folder share one running platform, which takes a good part of a small machine."""
+ON_THE_PLATFORM = ("tests/embedded/", "tests/faults/brokers/")
+"""All tests in one of these folders share one running platform, which takes a good part of a small machine."""
 
 
 class ByPlace(LoadScopeScheduling):
-    """One process runs a whole file, whose tests may share what its fixtures set up; one runs all of the platform's."""
+    """One process runs a whole file, whose tests may share what its fixtures set up, or all that share a platform."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return ON_THE_PLATFORM if nodeid.startswith(ON_THE_PLATFORM) else nodeid.partition("::")[0]
+        shared = (folder for folder in ON_THE_PLATFORM if nodeid.startswith(folder))
+        return next(shared, nodeid.partition("::")[0])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlace:

@@ -75,6 +75,7 @@ class TrappedStore(WrappedStore):
     def __init__(self, inner: ObjectStore, trap: Trap) -> None:
         super().__init__(inner)
         self._trap = trap
+        self.is_trusted = inner.is_trusted
 
     def around(self, operation: str, key: str, call: Callable[[], T]) -> T:
         del operation, key

@@ -62,8 +62,8 @@ def land_trapped(
         counts: records by partition.
         trap: see :class:`Trap`.
         told: file for what was done: operations by door, and how the run ended.
-        broken: ``"hasty"`` for a sink that acknowledges before it commits and continues from there, ``"unfenced"`` for
-            one that lands on whatever is there, ``"overwriting"`` for a store that overwrites heads.
+        broken: ``"hasty"`` for a sink that acknowledges before it commits and continues from there, or
+            ``"overwriting"`` for a store that overwrites heads.
         pace: seconds between two looks at the source, and a commit after some of them; 0 for one commit.
     """
     # A kill does not undo what the kernel was told, so nothing needs to be synced to survive it.
@@ -74,8 +74,6 @@ def land_trapped(
     feed: Feed = MemoryFeed(topic, 20 if pace else 60)
     if broken == "hasty":
         feed = HastyFeed(topic, 20 if pace else 60, Path(place["root"]).with_suffix(".group"))
-    if broken == "unfenced":
-        feed = UnfencedFeed(topic, 60)
     if broken == "overwriting":
         objects = Overwriting(Path(place["root"]), files)
     if set_trap.door == "objects":
@@ -159,19 +157,6 @@ def trap_calls(trap: Trap) -> None:
 
     vars(kafka_source)["Consumer"] = Consumer
     vars(kafka_client)["AdminClient"] = AdminClient
-
-
-class UnfencedFeed(MemoryFeed):
-    """Negative control: knows where it began, and does not care where the branch is."""
-
-    def continues(self, head: Head) -> bool:
-        del head
-        return True
-
-    def advance(self, draft: Draft) -> dict[str, str]:
-        for number, at in enumerate(self._at):
-            draft.advance(self._key(number), at, adopt=True)
-        return {"source": self.name}
 
 
 class Overwriting(LocalStore):

@@ -33,7 +33,7 @@ from datamill_pipelines.stream.kafka_client import TopicFacts
 from datamill_pipelines.stream.kafka_feed import KafkaFeed
 from datamill_pipelines.stream.sink import Landed
 
-pytestmark = [pytest.mark.timeout(1_200), pytest.mark.xdist_group("brokers")]
+pytestmark = pytest.mark.timeout(1_200)
 FIRST, SECOND = 600, 6_000
 """Messages landed before the fault, and those to be landed when it comes."""
 
