@@ -21,17 +21,24 @@ from datamill_infra.model.deployment import Deployment
 
 SEED = 20130101
 PROPERTY = "fault bench"
+HISTORIES = Path("build/faults")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fault bench")
     group.addoption("--history", type=Path, help="try one failed trial again, from its history file")
     group.addoption("--fault-seed", type=int, default=SEED, help=f"of what is drawn by chance (default {SEED})")
-    group.addoption("--histories", type=Path, default=Path("build/faults"), help="where histories and the table go")
+    group.addoption("--histories", type=Path, default=HISTORIES, help="where histories and the table go")
+
+
+def _option(config: pytest.Config, name: str) -> Any:
+    """An option, or its default in a run of all tests, whose beginning does not know this folder's options yet."""
+    defaults = {"--history": None, "--fault-seed": SEED, "--histories": HISTORIES}
+    return config.getoption(name, defaults[name])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    path = config.getoption("--history")
+    path = _option(config, "--history")
     if path is not None:
         node = History.load(path).node
         others = [item for item in items if item.nodeid != node]
@@ -42,10 +49,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """Tries cases; what it counts goes into the table."""
-    option = request.config.getoption
-    history = option("--history")
+    config = request.config
+    history = _option(config, "--history")
     replay = None if history is None else History.load(history)
-    made = Bench(request.node.nodeid, option("--histories"), option("--fault-seed"), replay)
+    made = Bench(request.node.nodeid, _option(config, "--histories"), _option(config, "--fault-seed"), replay)
     yield made
     request.node.user_properties += [(PROPERTY, vars(result)) for result in made.results.values()]
 
@@ -98,7 +105,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         lines = table(results)
         terminalreporter.section("faults")
         terminalreporter.write_line("\n".join(lines))
-        folder: Path = config.getoption("--histories")
+        folder: Path = _option(config, "--histories")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -113,10 +120,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _results(reporter: pytest.TerminalReporter) -> list[Result]:
-    reports = [each for state in ("passed", "failed") for each in reporter.stats.get(state, [])]
-    seen: dict[str, list[dict[str, Any]]] = {}
-    for report in reports:
-        found = [value for name, value in report.user_properties if name == PROPERTY]
-        if found:
-            seen[report.nodeid] = found
-    return [Result(**value) for values in seen.values() for value in values]
+    """What the tests told; their last report, of the teardown, says it all."""
+    reports = [each for found in reporter.stats.values() for each in found if getattr(each, "when", "") == "teardown"]
+    return [Result(**value) for each in reports for name, value in each.user_properties if name == PROPERTY]
