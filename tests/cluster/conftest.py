@@ -5,6 +5,7 @@ A machine without root or Go does not skip these tests: it fails them, with the 
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ import pytest
 from cluster.cluster import Cluster
 
 from datamill_infra.clusters.commands import RealCommands
+from datamill_infra.clusters.lab.builds import HELM, GoBuilds
 from datamill_infra.clusters.lab.images import write_image
 from datamill_infra.clusters.lab.provider import LabProvider
 from datamill_infra.clusters.lab.requirements import install_missing, require_root
+from datamill_infra.images.building import ImageBuilder
+from datamill_infra.images.sources import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +60,32 @@ def lab(provider: LabProvider, busybox: Path) -> Iterator[str]:
         yield NAME
     finally:
         provider.delete(NAME, notify=print)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Iterator[Path]:
+    """The real ``helm``, in ``PATH``."""
+    program = GoBuilds(RealCommands(), notify=print).program(HELM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        yield program
+
+
+@pytest.fixture(scope="session")
+def lab_kubeconfig(
+    provider: LabProvider, lab: str, helm: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A kubeconfig and its context, for a lab that has the images of the charts."""
+    del helm
+    folder = tmp_path_factory.mktemp("charts")
+    builder = ImageBuilder(RealCommands(), notify=print)
+    base = builder.build_base()
+    for name in ("kafka", "s3proxy"):
+        built = builder.build(IMAGES[name], base=base)
+        provider.load_image(lab, builder.save(built, folder / f"{name}.tar"))
+    file = folder / "kubeconfig"
+    file.write_text(provider.kubeconfig(lab))
+    return file, provider.context(lab)
 
 
 @pytest.fixture

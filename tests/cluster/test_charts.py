@@ -15,7 +15,7 @@ from datamill_infra.drivers.helm.door import HelmError
 from datamill_infra.kubernetes.comparison import fields
 from datamill_infra.kubernetes.objects import Object
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
 
 CHARTS = chart_names(charts_folder())
 STATEFUL = ["kafka", "mlflow", "s3proxy"]

@@ -16,7 +16,7 @@ from datamill_infra.kubernetes.api import ApiServer
 from datamill_infra.kubernetes.cluster import Cluster
 from datamill_infra.kubernetes.objects import Ref
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
 
 
 class KillableHelm(HelmBinary):

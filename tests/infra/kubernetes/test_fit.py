@@ -53,6 +53,10 @@ def test_the_room_of_several_nodes_is_not_added_up() -> None:
     assert 1 == len(told([workload("a", "3", "1Gi")], nodes, []))
 
 
+def test_pods_that_were_placed_take_room() -> None:
+    assert 1 == len(told([workload("a", "2", "4Gi", replicas=3)], [node("m"), node("n")], []))
+
+
 def test_a_node_that_takes_no_pods_has_no_room() -> None:
     closed = node("n", taints=[{"key": "x", "effect": "NoSchedule"}])
     assert "no node of the cluster takes pods" in told([workload("a", "1", "1Gi")], [closed], [])[0]

@@ -5,6 +5,7 @@ import yaml
 
 from datamill_infra.drivers.helm.charts import chart_names, charts_folder
 from datamill_infra.drivers.helm.schemas import chart_schema, defaults, values_text, written_files
+from datamill_infra.images.sources import IMAGES
 from datamill_infra.model.errors import UnknownNameError
 
 DEFINITIONS = {
@@ -46,3 +47,10 @@ def test_an_unknown_definition_is_refused_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError) as caught:
         chart_schema({"x": {"$ref": "storag"}}, DEFINITIONS, where="values.schema.yaml")
     assert "storage" == caught.value.nearest
+
+
+def test_the_labs_image_references_are_those_of_the_images_we_build() -> None:
+    files = {name: yaml.safe_load((charts_folder() / f"images{name}.yaml").read_text()) for name in ("", "-lab")}
+    lab = {name: f"{one['repository']}:{one['tag']}" for name, one in files["-lab"]["global"]["images"].items()}
+    assert set(files[""]["global"]["images"]) == set(lab)
+    assert set(lab.values()) <= {image.reference for image in IMAGES.values()}
