@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = options.only or list(BENCHMARKS)
     scratch = Path(tempfile.mkdtemp(prefix="datamill-bench-", dir=options.scratch))
     platform = Platform(scratch / "platform")
-    bench = Bench(scratch, platform.servers, options.peers, options.rounds, options.scale)
+    bench = Bench(scratch, platform.servers, options.peers, options.rounds, options.scale, options.note)
     rows = []
     try:
         for name in names:
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="run this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each side, after one that is not counted")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full sizes, to try something out")
+    parser.add_argument("--note", default="", help="what a reader has to know of this run; it goes on the page")
     parser.add_argument("--scratch", type=Path, help="where to write; a temporary directory otherwise")
     parser.add_argument("--results", type=Path, default=ROOT / "build" / "benchmarks", help="where figures are kept")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "benchmarks.md", help="the page to write")

@@ -59,6 +59,7 @@ class Bench:
         peers: the interpreter whose environment has the peers; our own when ``None``.
         rounds: how often each side runs.
         scale: share of the full size; 1 for figures that are to be quoted, less to try out.
+        note: what a reader of the figures has to know of this run.
         servers: brings up and returns the servers, once.
         say: told what is going on.
     """
@@ -68,6 +69,7 @@ class Bench:
     peers: Path | None = None
     rounds: int = 5
     scale: float = 1.0
+    note: str = ""
     say: Callable[[str], None] = print
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 

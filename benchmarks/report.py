@@ -37,6 +37,8 @@ def save(folder: Path, name: str, rows: Sequence[Row], bench: Bench) -> None:
         "at": datetime.now(UTC).isoformat(timespec="minutes"),
         "rounds": bench.rounds,
         "scale": bench.scale,
+        "note": bench.note,
+        "load": round(os.getloadavg()[0], 1),
         "machine": _machine(),
         "peers": bench.versions(*PEERS),
         "own": _own_versions(),
@@ -62,7 +64,9 @@ def page(folder: Path, names: Sequence[str]) -> str:
 
 def _details(name: str, run: Mapping[str, Any]) -> list[str]:
     size = "" if run["scale"] == 1 else f", at {run['scale']:g} of the full size: not to be quoted"
-    lines = [f"## {name}", "", f"{run['at']}, {run['rounds']} rounds{size}; {run['machine']}."]
+    lines = [f"## {name}", "", f"{run['at']}, {run['rounds']} rounds{size}; {run['machine']}, load {run['load']}."]
+    if run["note"]:
+        lines.append(run["note"])
     lines.append("Data Mill with " + _named(run["own"]) + "; peers: " + _named(run["peers"]) + ".")
     for row in run["rows"]:
         if row["note"]:

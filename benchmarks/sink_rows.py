@@ -28,7 +28,11 @@ def sink(bench: Bench) -> list[Row]:
     chosen = [sides[OURS]]
     needs = {FLOOR: ("polars", "boto3"), PLAIN: ("confluent-kafka", "boto3"), BYTEWAX: ("bytewax", "boto3")}
     chosen += [sides[name] for name, packages in needs.items() if bench.has(*packages)]
-    figures = bench.run(chosen)
+    return sink_table(bench, bench.run(chosen))
+
+
+def sink_table(bench: Bench, figures: Mapping[str, Figures]) -> list[Row]:
+    """The rows of the comparison, from the figures of its sides."""
     ours, all_sides = figures[OURS], tuple(figures.values())
     rows = [_within_floor(bench, ours, figures.get(FLOOR), all_sides)]
     for name in (PLAIN, BYTEWAX):
