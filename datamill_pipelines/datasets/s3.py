@@ -60,7 +60,7 @@ class S3Store(ObjectStore):
     """
 
     # Nothing is saved by putting objects late, and time by putting them while the next are made.
-    held = 16 << 20
+    held = 8 << 20
 
     def __init__(
         self,
