@@ -24,8 +24,17 @@ BUDGET_SECONDS = 30.0
 
 RETRY_SECONDS = 0.1
 ELECTING = frozenset(
-    {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        # Metadata know of the election before the elected broker does, and the other way round.
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+    }
 )
+"""What a broker answers for a moment after it was started, or after a topic was made."""
 
 log = logging.getLogger(__name__)
 
