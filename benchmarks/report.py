@@ -57,6 +57,7 @@ def page(folder: Path, names: Sequence[str]) -> str:
     lines = [HEAD, "| what | figure | goal | met |", "|---|---|---|---|"]
     for run in kept.values():
         lines += [f"| {row['what']} | {row['figure']} | {row['goal']} | {MARKS[row['met']]} |" for row in run["rows"]]
+    lines += [f"| {name} | not run | | |" for name in names if name not in kept]
     for name, run in kept.items():
         lines += ["", *_details(name, run)]
     return "\n".join(lines) + "\n"
@@ -68,8 +69,8 @@ def _details(name: str, run: Mapping[str, Any]) -> list[str]:
     if run["note"]:
         lines.append(run["note"])
     lines.append("Data Mill with " + _named(run["own"]) + "; peers: " + _named(run["peers"]) + ".")
-    for row in run["rows"]:
-        if row["note"]:
+    for number, row in enumerate(run["rows"]):
+        if row["note"] and row["note"] not in [before["note"] for before in run["rows"][:number]]:
             lines.append(row["note"])
         if row["sides"]:
             lines += ["", "| side | work, s | whole process, s | CPU, s | peak memory, MiB |", "|---|---|---|---|---|"]
