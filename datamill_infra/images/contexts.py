@@ -15,7 +15,7 @@ from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
 from datamill_infra.images.sources import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from datamill_infra.clusters.commands import Commands
     from datamill_infra.images.sources import Image
@@ -24,6 +24,13 @@ INSTALL_SECONDS = 1800.0
 PACKAGES = ("datamill_infra", "datamill_pipelines")
 # A line of a jar's manifest holds 72 bytes; a longer value goes on in the next one, after a space.
 MANIFEST_LINE = 70
+# S3Proxy turns standard error into log records, so records must not be written there.
+S3PROXY_LOGGING = """\
+org.slf4j.simpleLogger.logFile=System.out
+org.slf4j.simpleLogger.cacheOutputStream=true
+org.slf4j.simpleLogger.showDateTime=true
+org.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX
+"""
 
 
 def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[[str], None]) -> None:
@@ -46,7 +53,12 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
     if image.component:
         _jars(image.component, context / "libs", notify)
     if image.name == "s3proxy":
-        write_launcher(context / "s3proxy", "org.gaul.s3proxy.Main", sorted((context / "libs").iterdir()))
+        write_launcher(
+            context / "s3proxy",
+            "org.gaul.s3proxy.Main",
+            sorted((context / "libs").iterdir()),
+            {"simplelogger.properties": S3PROXY_LOGGING},
+        )
     if image.python:
         _packages(context / "packages", commands)
         for package in PACKAGES:
@@ -55,13 +67,14 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
             )
 
 
-def write_launcher(file: Path, main_class: str, jars: list[Path]) -> None:
+def write_launcher(file: Path, main_class: str, jars: list[Path], resources: Mapping[str, str]) -> None:
     """Write a jar that starts a class with other jars, which lie in ``libs/`` beside it, on its class path.
 
     Args:
         file: what to write.
         main_class: what ``java -jar`` runs.
         jars: the others.
+        resources: further files of the jar, name to text.
     """
     value = "Class-Path: " + " ".join(f"libs/{jar.name}" for jar in jars)
     lines = [value[:MANIFEST_LINE]]
@@ -69,7 +82,8 @@ def write_launcher(file: Path, main_class: str, jars: list[Path]) -> None:
     manifest = "\r\n".join(["Manifest-Version: 1.0", f"Main-Class: {main_class}", *lines, ""])
     with zipfile.ZipFile(file, "w") as jar:
         # A fixed time: the same jars give the same file.
-        jar.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF"), manifest)
+        for name, text in {"META-INF/MANIFEST.MF": manifest, **resources}.items():
+            jar.writestr(zipfile.ZipInfo(name), text)
 
 
 def _jars(component: str, folder: Path, notify: Callable[[str], None]) -> None:

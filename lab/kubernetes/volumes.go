@@ -12,7 +12,6 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 	"sigs.k8s.io/sig-storage-lib-external-provisioner/v11/controller"
 )
 
@@ -39,8 +38,9 @@ func newLocalVolumesCommand() *cobra.Command {
 				return err
 			}
 			provisioner := &localVolumes{root: root}
-			controller.NewProvisionController(klog.Background(), client, provisionerName, provisioner,
-				controller.LeaderElection(false)).Run(command.Context())
+			ctx := command.Context()
+			controller.NewProvisionController(ctx, client, provisionerName, provisioner,
+				controller.LeaderElection(false)).Run(ctx)
 			return nil
 		},
 	}

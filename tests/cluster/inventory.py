@@ -51,7 +51,7 @@ def difference(before: dict[str, set[str]], after: dict[str, set[str]], *, other
 
 def _processes() -> set[str]:
     """Processes that are not in this machine's own process namespace, with their namespace."""
-    here = str(Path("/proc/1/ns/pid").readlink())
+    here = str(Path("/proc/self/ns/pid").readlink())
     found = set()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -61,6 +61,8 @@ def _processes() -> set[str]:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
+        except PermissionError:
+            continue  # it has rights that we lack, so it is none that we started
         if namespace != here or "node.py" in command:
             found.add(f"{entry.name} {namespace} {command}")
     return found

@@ -90,9 +90,10 @@ def test_what_is_missing_is_installed_and_looked_for_again() -> None:
 
 def test_launcher_names_all_jars_in_lines_that_java_reads(tmp_path: Path) -> None:
     jars = [Path(f"libs/some-library-with-a-long-name-{number}-1.2.3.jar") for number in range(9)]
-    write_launcher(tmp_path / "launcher", "org.example.Main", jars)
+    write_launcher(tmp_path / "launcher", "org.example.Main", jars, {"settings": "a=b"})
     with zipfile.ZipFile(tmp_path / "launcher") as jar:
         text = jar.read("META-INF/MANIFEST.MF").decode()
+        assert b"a=b" == jar.read("settings")
     assert max(len(line.encode()) for line in text.split("\r\n")) <= 72
     assert "Class-Path: " + " ".join(map(str, jars)) in text.replace("\r\n ", "")
     assert "Main-Class: org.example.Main\r\n" in text
