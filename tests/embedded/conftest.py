@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from embedded.room import HOLDER, Platform
+from embedded.room import Platform, running
 
 from datamill_infra.cli.project import link_dagster_yaml
-from datamill_infra.drivers.lock import writer_lock
-from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 
 
@@ -19,16 +17,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """All components of the demo, healthy; taken down with its data at the end."""
     deployment = Deployment.write_default(tmp_path_factory.mktemp("platform") / ".datamill", "demo")
     link_dagster_yaml(deployment.home)
-    rollout = Rollout(deployment)
-    try:
-        with writer_lock(deployment, HOLDER):
-            outcomes = rollout.up()
-        failed = [f"{name}: {outcome.message}" for name, outcome in outcomes.items() if not outcome.succeeded]
-        assert not failed, "\n".join(failed)
+    with running(deployment) as outcomes:
         yield Platform(deployment.home, outcomes)
-    finally:
-        with writer_lock(deployment, HOLDER):
-            Rollout(deployment).down(delete_data=True)
 
 
 @pytest.fixture(scope="session")

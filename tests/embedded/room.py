@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -25,10 +26,15 @@ from datamill_infra.model.errors import UnhealthyError
 from datamill_infra.model.published import published_connection
 from datamill_pipelines.connections import PlatformConnections
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 HOLDER = "the tests"
 # Far above what it takes; a machine may be busy.
 RECOVERY_SECONDS = 180.0
 COMMAND_SECONDS = 500.0
+# SIGKILL takes effect at once; until its new parent takes note of it, a process is still listed.
+SIGKILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -135,3 +141,48 @@ class Platform:
         supervisor = self.driver.supervisor.pid()
         assert supervisor is not None
         return psutil.Process(supervisor).children(recursive=True)
+
+
+@contextlib.contextmanager
+def running(deployment: Deployment) -> Iterator[dict[str, Outcome]]:
+    """A deployment that is up and healthy, and is taken down with its data afterwards.
+
+    Yields:
+        How bringing it up ended, by component.
+    """
+    rollout = Rollout(deployment)
+    try:
+        with writer_lock(deployment, HOLDER):
+            outcomes = rollout.up()
+        failed = [f"{name}: {outcome.message}" for name, outcome in outcomes.items() if not outcome.succeeded]
+        assert not failed, "\n".join(failed)
+        yield outcomes
+    finally:
+        try:
+            # Whoever clears the directory for temporary files may have taken away what taking down needs.
+            if deployment.deployment_file.exists():
+                with writer_lock(deployment, HOLDER):
+                    Rollout(deployment).down(delete_data=True)
+        finally:
+            left = end_servers(deployment.home)
+        assert not left, f"servers outlived {deployment.home} and were killed: {left}"
+
+
+def end_servers(home: Path) -> list[str]:
+    """SIGKILL the supervisor of a deployment and all below it, found without the deployment's files.
+
+    Returns:
+        The command lines of the processes that had to be killed.
+    """
+    configuration = str(home.absolute() / "run" / "supervisord.conf")
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter(["cmdline"]):
+        if configuration in (process.info["cmdline"] or ()):
+            found += [process, *process.children(recursive=True)]
+    killed = []
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            killed.append(" ".join(process.cmdline()))
+            process.kill()
+    psutil.wait_procs(found, timeout=SIGKILL_SECONDS)
+    return killed
