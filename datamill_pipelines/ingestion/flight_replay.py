@@ -124,9 +124,11 @@ class FlightReplay:
         return Replayed(sent, present)
 
     def _replay(self, months: Sequence[str], partitions: int, sent: dict[str, int], present: dict[str, int]) -> None:
+        deaths: list[KafkaError] = []
         producer = Producer(
             client_options(self.connection)
             | {
+                "error_cb": lambda error: deaths.append(error) if error.fatal() else None,
                 "transactional.id": f"datamill-replay-{self.topic}",
                 # Half a minute after a replay was killed its open transaction no longer holds readers back.
                 "transaction.timeout.ms": 30_000,
@@ -137,6 +139,23 @@ class FlightReplay:
             },
             logger=log,
         )
+        try:
+            self._send_missing(producer, months, partitions, sent, present)
+        except KafkaException as error:
+            # Every call to a dead producer says only that it is dead; the callback was told what it died of.
+            producer.poll(0)
+            if error.args[0].code() == KafkaError._FATAL and deaths:  # noqa: SLF001 - the library's name for a public code
+                raise KafkaException(deaths[0]) from error
+            raise
+
+    def _send_missing(
+        self,
+        producer: Producer,
+        months: Sequence[str],
+        partitions: int,
+        sent: dict[str, int],
+        present: dict[str, int],
+    ) -> None:
         # In this order: from here on no older replay can commit, so what the topic says is final.
         producer.init_transactions(BUDGET_SECONDS)
         done = replayed_rows(self.connection, self.topic)

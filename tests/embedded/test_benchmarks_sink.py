@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Platform
+from embedded.room import Platform
 
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.bench import Bench

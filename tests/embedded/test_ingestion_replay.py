@@ -20,7 +20,7 @@ from datamill_pipelines.ingestion.replayed_rows import replayed_rows, rows_in_to
 from datamill_pipelines.stream.kafka_client import describe_topic
 
 if TYPE_CHECKING:
-    from conftest import Platform
+    from embedded.room import Platform
 
     from datamill_infra.model.connections import ResolvedConnection
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Platform
+    from embedded.room import Platform
 
     from datamill_infra.model.connections import ResolvedConnection
 

@@ -25,7 +25,7 @@ from datamill_pipelines.stream.sink import Landed, Sink, Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Platform
+    from embedded.room import Platform
 
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_pipelines.stream.messages import MessageSource

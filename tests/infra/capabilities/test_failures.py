@@ -96,7 +96,9 @@ def test_settings_meant_for_aws_and_the_outside_do_not_disturb_a_store_on_this_m
 def test_a_store_that_ignores_conditions_is_refused_for_datasets(
     object_store: Callable[..., int], connect: Callable[[str, int], ResolvedConnection]
 ) -> None:
-    error = failure(connect("datasets", object_store(conditional=False)))
+    with pytest.raises(UnhealthyError) as caught:
+        capabilities.load("datasets").probe(connect("datasets", object_store(conditional=False)), timeout=10)
+    error = caught.value
     assert "8 of 8 concurrent writers were told that they created the same object" in error.reason
     assert "If-None-Match" in error.instruction
 

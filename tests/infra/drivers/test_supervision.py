@@ -112,7 +112,8 @@ def test_servers_do_not_descend_from_the_process_that_started_them(bench: Bench)
 
 def test_interrupting_a_deploy_is_continued_by_the_next(bench: Bench) -> None:
     command = _deploy(bench.home)
-    _read_until(command, "echo starting")
+    # By then it is started and remembered; interrupted before, it is rightly started again.
+    _read_until(command, "echo probing")
     os.killpg(command.pid, signal.SIGINT)
     command.communicate(timeout=30)
     assert command.returncode != 0
