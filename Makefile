@@ -39,7 +39,7 @@ demo: install ## Set up the platform, run the pipelines, train and serve a model
 test: dev ## All tests that need no Kubernetes, no browser and no root
 	$(BIN)/pytest -n 2 -m "not browser and not faults and not cluster"
 
-test-quick: dev ## The tests of the model, the probes and the pipelines' own code (about two minutes)
+test-quick: dev ## The tests of the model, the probes and the pipelines' own code
 	$(BIN)/pytest -n 2 tests/infra/model tests/infra/capabilities tests/pipelines/training tests/pipelines/serving \
 	  tests/pipelines/stream tests/pipelines/ingestion tests/pipelines/batch tests/pipelines/*.py
 
