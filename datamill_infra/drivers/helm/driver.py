@@ -263,13 +263,14 @@ class HelmDriver(Driver):
     def report(self, component: str) -> Report:
         """See :meth:`Driver.report`; pods take the place of processes."""
         release = self.releases.get(component)
-        texts = {
-            capability: str(value)
+        addresses = {
+            capability: found[0]
             for capability, connection in self.deployment.rendered(component, {}).connections.items()
             for value in connection.fields.values()
+            if (found := ADDRESS.search(str(value)))
         }
         return Report(
-            addresses={name: found[0] for name, text in texts.items() if (found := ADDRESS.search(text))},
+            addresses=addresses,
             processes=[_process(pod) for _, pod in self._pods(component)],
             applied_at=datetime.fromisoformat(release.applied_at) if release and release.applied_at else None,
         )

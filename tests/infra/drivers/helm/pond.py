@@ -62,7 +62,7 @@ helm:
       ready: [{rollout: statefulset/NAME, seconds: 1}]
 connection:
   NAME:
-    fields: {url: "http://${host}:${ports.http}"}
+    fields: {url: "http://${host}:${ports.http}", colour: "${values.colour}"}
     secrets: {password: password}
 health: {start_seconds: 1, timeout_seconds: 1}
 """
