@@ -1,6 +1,8 @@
 """What lands without being asked: a schedule for weather, a sensor for the lag of the flights' topic."""
 
 # No postponed annotations here: Dagster looks at those of sensors when they are defined.
+import time
+
 import dagster as dg
 
 from datamill_infra.model.errors import DatamillError
@@ -23,6 +25,16 @@ LAND = pipeline_job(
     description="Everything that came through the brokers is in `raw/flights` and `raw/weather`.",
 )
 
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in ENDED]
+AGAIN_SECONDS = 300
+"""How long after a request the same end of the topic is asked for again, should its run have failed."""
+
+
+def is_at_work(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of a job waits or runs. Another one would land nothing more, and hold up the queue."""
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNFINISHED), limit=1))
+
 
 @dg.schedule(
     job=LAND_WEATHER,
@@ -30,8 +42,12 @@ LAND = pipeline_job(
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Lands weather every minute, as long as the broker and the datasets are deployed.",
 )
-def weather_every_minute(platform: PlatformConnections) -> dg.RunRequest | dg.SkipReason:
-    """Skip while there is nothing to land from or to: a run could only say so."""
+def weather_every_minute(
+    context: dg.ScheduleEvaluationContext, platform: PlatformConnections
+) -> dg.RunRequest | dg.SkipReason:
+    """Skip while there is nothing to land from or to (a run could only say so), and while an earlier run is at it."""
+    if is_at_work(context.instance, LAND_WEATHER.name):
+        return dg.SkipReason("An earlier run has not finished.")
     try:
         platform.get("mqtt")
         platform.get("datasets")
@@ -46,15 +62,19 @@ def weather_every_minute(platform: PlatformConnections) -> dg.RunRequest | dg.Sk
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Lands flights when the topic has records behind the landed positions.",
 )
-def flights_lag(platform: PlatformConnections) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a run per end of the topic: equal offsets are one request, however often they are seen."""
+def flights_lag(context: dg.SensorEvaluationContext, platform: PlatformConnections) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a run per end of the topic, and for the same end again only after a while."""
     from datamill_pipelines.stream.lag import topic_lag  # noqa: PLC0415 - loads Kafka's clients
     from datamill_pipelines.stream.sinks import FLIGHTS_TOPIC  # noqa: PLC0415
 
+    if is_at_work(context.instance, LAND_FLIGHTS.name):
+        return dg.SkipReason("An earlier run has not finished.")
     try:
         lag = topic_lag(platform.get("kafka"), FLIGHTS_TOPIC, platform.store(), "raw/flights@main")
     except DatamillError as error:
         return dg.SkipReason(f"{error.reason} {error.instruction}")
     if not lag.offsets:
         return dg.SkipReason("Everything in the topic is landed.")
-    return dg.RunRequest(run_key=lag.key, tags={"datamill/lag": str(lag.offsets)})
+    return dg.RunRequest(
+        run_key=f"{lag.key}/{int(time.time() // AGAIN_SECONDS)}", tags={"datamill/lag": str(lag.offsets)}
+    )
