@@ -36,8 +36,8 @@ dev: .venv/.installed-dev ## ... and what developers need
 demo: install ## Set up the platform, run the pipelines, train and serve a model
 	@$(BIN)/datamill demo
 
-test: dev ## All tests that need no Kubernetes, no browser and no root
-	$(BIN)/pytest -n 2 -m "not browser and not faults and not cluster"
+test: dev ## All tests that need no Kubernetes, no running user interface and no root
+	$(BIN)/pytest -n 2 -m "not browser and not faults and not cluster" --durations 12
 
 test-quick: dev ## The tests of the model, the probes and the pipelines' own code
 	$(BIN)/pytest -n 2 tests/infra/model tests/infra/capabilities tests/pipelines/training tests/pipelines/serving \
@@ -49,7 +49,7 @@ test-faults: dev ## The fault bench with its large counts (under 40 min)
 test-cluster: dev ## The lab: a real Kubernetes is built, tried and removed (needs root and Go)
 	$(BIN)/pytest -m cluster
 
-test-browser: dev ## The Dagster UI in a headless Chromium (needs the chromium package)
+test-browser: dev ## What runs under `datamill ui`, and the Dagster UI in a headless Chromium (needs the chromium package)
 	@command -v chromium >/dev/null || { echo "Chromium is missing. On Debian: apt-get install chromium"; exit 1; }
 	$(BIN)/pytest -m browser --timeout 600
 

@@ -189,7 +189,10 @@ class HastyFeed(MemoryFeed):
         return True
 
     def advance(self, draft: Draft) -> dict[str, str]:
-        self._group.write_text(json.dumps(self._at), encoding="utf-8")
+        # A broker keeps offsets or does not; it never keeps half of them because its client was killed.
+        new = self._group.with_suffix(".new")
+        new.write_text(json.dumps(self._at), encoding="utf-8")
+        new.replace(self._group)
         for number, at in enumerate(self._at):
             draft.advance(self._key(number), at, adopt=True)
         return {"source": self.name}

@@ -146,7 +146,7 @@ def cases(seed: int, count: int) -> list[Case]:
     return [{"seed": f"{seed} {number}"} for number in range(count)]
 
 
-@sizes(5, 100)
+@sizes(2, 100)
 def test_the_command_does_not_end_with_0(
     bench: Bench, sound: dict[str, bytes], needed: set[str], tmp_path: Path, size: int
 ) -> None:

@@ -94,14 +94,14 @@ def begin(place: Place, seed: int) -> Place:
     return place
 
 
-@sizes(40, 10_000)
+@sizes(16, 10_000)
 def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: int) -> None:
     kills = Kills(workshop, tmp_path, begin({"root": str(tmp_path / "origin")}, bench.seed))
     bench.run(Row.KILL_INDEX, every_operation(kills, bench.seed, size), kills.try_one)
     assert kills.killed >= 0.95 * bench.results[Row.KILL_INDEX].tried
 
 
-@sizes(10, 10_000)
+@sizes(4, 10_000)
 def test_on_s3(bench: Bench, workshop: Workshop, tmp_path: Path, s3_place: Place, size: int) -> None:
     kills = Kills(workshop, tmp_path, begin(s3_place, bench.seed))
     bench.run(Row.KILL_INDEX, every_operation(kills, bench.seed, size, ("objects",)), kills.try_one)

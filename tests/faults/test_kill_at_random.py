@@ -43,7 +43,7 @@ def trial(workshop: Workshop, place: Place, folder: Path, broken: str = "") -> T
     return try_one
 
 
-@sizes(10, 400)
+@sizes(5, 400)
 def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: int) -> None:
     bench.run(Row.KILL_RANDOM, cases(bench.seed, size), trial(workshop, {"root": ""}, tmp_path), weight=10)
 

@@ -111,13 +111,13 @@ def check_puts(proxy: FaultyProxy, prefix: str) -> None:
     expect(not others, f"sent more than once by one writer: {others}")
 
 
-@sizes(12, 40)
+@sizes(5, 40)
 def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: int) -> None:
     place: Place = {"root": ""}
     bench.run(Row.PAUSED, cases(workshop, tmp_path, place, bench.seed, size), trial(workshop, tmp_path, place))
 
 
-@sizes(3, 20)
+@sizes(1, 20)
 def test_on_s3(bench: Bench, workshop: Workshop, tmp_path: Path, s3_connection: ResolvedConnection, size: int) -> None:
     with FaultyProxy(int(s3_connection.text("endpoint").rpartition(":")[2])) as proxy:
         fields = {**s3_connection.values, "endpoint": proxy.endpoint}

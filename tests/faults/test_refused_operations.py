@@ -129,7 +129,7 @@ def _copy(folder: Path) -> Path:
     return root
 
 
-@sizes(60, 10_000)
+@sizes(30, 10_000)
 def test_nothing_is_committed_by_half(bench: Bench, tmp_path: Path, trial: Trial, size: int) -> None:
     bench.run(Row.REFUSED, cases(tmp_path, size), trial)
 

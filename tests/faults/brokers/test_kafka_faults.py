@@ -150,7 +150,7 @@ def paused(pid: int) -> Iterator[None]:
             os.kill(process.pid, signal.SIGCONT)
 
 
-@sizes(2, 20)
+@sizes(1, 20)
 def test_group_offsets_deleted(bench: Bench, kafka: ResolvedConnection, tmp_path: Path, size: int) -> None:
     bench.run(Row.OFFSETS_DELETED, cases(bench, size), without_group(kafka, tmp_path, KafkaFeed))
 

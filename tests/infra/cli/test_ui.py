@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from infra.cli.running_ui import Ui
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 USAGE = 64
 
