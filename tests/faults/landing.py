@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,10 @@ def trap_calls(trap: Trap) -> None:
 
 
 class Overwriting(LocalStore):
-    """Negative control: a store that writes a head though there is one already."""
+    """Negative control: a store that writes a head though there is one already, and has no queue to hide it."""
+
+    def crowd(self, key: str, meanwhile: Callable[[], None]) -> contextlib.AbstractContextManager[bool]:
+        return ObjectStore.crowd(self, key, meanwhile)
 
     def publish(self, objects: Sequence[tuple[str, Body]], key: str, data: bytes) -> bool:
         self.put_many([*objects, (key, data)])
