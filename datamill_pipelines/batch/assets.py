@@ -61,7 +61,7 @@ def features_flight_delay(
         _engine(config.engine, platform, spark, dask),
         context.partition_keys,
         refs=config.raw,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         code_version=code_version(),
     )
     for month, rows in built.rows.items():

@@ -145,7 +145,7 @@ def _replayed(replayed: "Replayed") -> str:
 
 
 def _facts(context: dg.AssetExecutionContext) -> dict[str, str]:
-    return {"run_id": context.run_id, "code_version": code_version(), "author": "team:data"}
+    return {"run_id": context.run.run_id, "code_version": code_version(), "author": "team:data"}
 
 
 def _loaded(

@@ -130,10 +130,10 @@ def predictions_flight_delay(
                 inputs=json.dumps(asked, sort_keys=True),
                 predicted_at=datetime.now(UTC),
                 features=ref,
-                run_id=context.run_id,
+                run_id=context.run.run_id,
             )
         )
-    made = record(store, answers, features=ref, run_id=context.run_id, code_version=code_version())
+    made = record(store, answers, features=ref, run_id=context.run.run_id, code_version=code_version())
     head = store.commit_view(f"{REPO}@main")
     on_record = len(known | {answer.prediction_id: answer for answer in answers})
     return dg.MaterializeResult(

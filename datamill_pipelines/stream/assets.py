@@ -99,12 +99,12 @@ def raw_weather(
 def _published(context: dg.AssetExecutionContext) -> list[str]:
     """Months of weather that this very run has published."""
     records = context.instance.fetch_materializations(dg.AssetKey(["events", "weather"]), limit=100).records
-    ours = {record.partition_key for record in records if record.run_id == context.run_id}
+    ours = {record.partition_key for record in records if record.run_id == context.run.run_id}
     return sorted(month for month in ours if month)
 
 
 def _facts(context: dg.AssetExecutionContext) -> dict[str, str]:
-    return {"run_id": context.run_id, "code_version": code_version(), "author": "team:data"}
+    return {"run_id": context.run.run_id, "code_version": code_version(), "author": "team:data"}
 
 
 def _result(

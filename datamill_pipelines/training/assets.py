@@ -120,7 +120,7 @@ def _facts(context: dg.AssetExecutionContext, view: "CommitView", key: str) -> d
     return {
         "features": f"{FEATURES}@{view.id}",
         "raw": json.dumps(raw),
-        "run_id": context.run_id,
+        "run_id": context.run.run_id,
         "code_version": code_version(),
         "training_key": key,
     }

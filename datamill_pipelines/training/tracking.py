@@ -37,7 +37,7 @@ def tracked_run(
         SimpleNamespace(
             log=context.log,
             dagster_run=context.run,
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             resource_config={"mlflow_tracking_uri": url, "experiment_name": experiment, "extra_tags": dict(tags)},
         )
     )
