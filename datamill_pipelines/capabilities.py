@@ -24,6 +24,7 @@ from datamill_infra.capabilities import Observation
 from datamill_infra.model.connections import ResolvedConnection
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import DatamillError
+from datamill_infra.model.told import SUMMARY
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.jobs import CAPABILITY
 
@@ -190,7 +191,7 @@ def _result(name: str, connection: ResolvedConnection, observation: Observation)
         asset_key=[CAPABILITY, name],
         metadata={
             "component": connection.component,
-            "datamill/summary": observation.summary,
+            SUMMARY: observation.summary,
             "probe_seconds": observation.seconds,
             **{f"connection/{key}": str(value) for key, value in fields.items()},
             **{f"observed/{key}": str(value) for key, value in observation.facts.items()},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dagster import DagsterEventType, RunsFilter
 
 from datamill_infra.cli.reports import FailedCheck, Failure, StepReport
+from datamill_infra.model.told import CHANGED, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 ROWS = "dagster/row_count"
-SUMMARY = "datamill/summary"
-CHANGED = "changed"
 INVOCATION_TAG = "datamill/invocation"
 
 

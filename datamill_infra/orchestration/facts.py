@@ -9,6 +9,7 @@ import dagster as dg
 from datamill_infra.drivers.inspection import inspect
 from datamill_infra.model.published import published_connections
 from datamill_infra.model.states import ReleaseState, decide
+from datamill_infra.model.told import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,12 +80,10 @@ def materialization(rollout: Rollout, name: str, *, changed: bool, summary: str)
     driver = rollout.driver(name)
     desired, report = driver.desired(name), driver.report(name)
     connections = published_connections(rollout.deployment)
-    said = summary if changed else f"unchanged; {summary}"
     return dg.MaterializeResult(
         asset_key=asset_key(name),
         metadata={
-            "datamill/summary": said,
-            "changed": changed,
+            **told(summary, changed=changed),
             "digest": desired.digest,
             "provider": desired.provider,
             **{f"address/{port}": address for port, address in report.addresses.items()},

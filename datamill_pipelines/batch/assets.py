@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from datamill_infra.model.told import told
 from datamill_pipelines.batch.resources import DaskClients, SparkSessions
 from datamill_pipelines.batch.schema import COLUMNS, file_of
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.partitions import months
-from datamill_pipelines.told import told
 
 if TYPE_CHECKING:
     from datamill_pipelines.batch.engine import FeatureEngine

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from datamill_infra.model.told import SUMMARY, told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.datasets import Commit
@@ -13,7 +14,6 @@ from datamill_pipelines.ingestion import nycflights
 from datamill_pipelines.ingestion.contents import AIRPORTS, FLIGHTS, PLANES, WEATHER
 from datamill_pipelines.partitions import months
 from datamill_pipelines.stream.schema import Column
-from datamill_pipelines.told import SUMMARY, told
 
 if TYPE_CHECKING:
     from datamill_pipelines.ingestion.flight_replay import Replayed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from datamill_infra.model.told import told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.serving.champion import champion
@@ -17,7 +18,6 @@ from datamill_pipelines.serving.inputs import features, tensors
 from datamill_pipelines.serving.model_server import ModelServer
 from datamill_pipelines.serving.predictions import REPO, Prediction, prediction_id, record, recorded
 from datamill_pipelines.serving.repository import ModelRepository
-from datamill_pipelines.told import told
 from datamill_pipelines.training import model_file
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
+from datamill_infra.model.told import told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
-from datamill_pipelines.told import told
 
 if TYPE_CHECKING:
     from datamill_pipelines.stream.schema import Column

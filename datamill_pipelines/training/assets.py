@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from datamill_infra.model.told import told
 from datamill_pipelines.batch.resources import DaskClients
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.registry import PREFIX, ModelVersion, Registry
-from datamill_pipelines.told import told
 from datamill_pipelines.training import gate, model_file
 from datamill_pipelines.training.tracking import tracked_run
 
