@@ -1,4 +1,7 @@
-"""A directory as a commit: first, and again after one file changed. Argument: a directory with ``data/``."""
+"""A directory as a commit, as `datamill data put` makes it: first, and again after one file changed.
+
+Argument: a directory with ``data/``.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,15 @@ import time
 from pathlib import Path
 
 from datamill_pipelines.datasets import open_store
+from datamill_pipelines.datasets.seen import SeenFiles
 
 
 def snapshot() -> float:
     """Seconds that one commit of all files takes."""
     started = time.monotonic()
-    with repo.commit("main") as commit:
+    with SeenFiles(Path(sys.argv[1]) / "seen.json") as seen, repo.commit("main") as commit:
         for name in sorted(os.listdir(data)):  # noqa: PTH208 (names are what is wanted)
-            commit.put(name, data / name)
+            seen.put(commit, name, f"{data}/{name}")
     if commit.commit is None:
         raise SystemExit("nothing was committed")
     return time.monotonic() - started

@@ -140,15 +140,19 @@ class CommitView(Protocol):
 class Transaction(Protocol):
     """What becomes one commit when its ``with`` block ends without an exception, and nothing otherwise."""
 
-    commit: CommitLike | None
-    """After the block: the commit, or ``None`` when nothing had changed."""
+    @property
+    def commit(self) -> CommitLike | None:
+        """After the block: the commit, or ``None`` when nothing had changed."""
 
     @property
     def head(self) -> CommitView | None:
         """The state it starts from; ``None`` on a new branch."""
 
-    def put(self, path: str, data: bytes | Path | BinaryIO) -> object:
-        """Write a file, replacing one of the same path."""
+    def put(self, path: str, data: bytes | Path | BinaryIO) -> str | None:
+        """Write a file, replacing one of the same path. Returns its digest, where the provider has digests."""
+
+    def keep(self, path: str, digest: str) -> bool:
+        """Instead of :meth:`put`, where the digest it would return is known: whether the branch has that file there."""
 
     def put_table(self, path: str, table: pa.Table, sort_by: Sequence[str] = ()) -> object:
         """Write a table as Parquet, through the one canonical writer."""

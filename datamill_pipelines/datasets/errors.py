@@ -52,6 +52,12 @@ class InvalidNameError(DatasetError, ValueError):
     exit_code: ClassVar[int] = 5
 
 
+class InvalidTableError(DatasetError, ValueError):
+    """A file that is put under the name of a Parquet file is none."""
+
+    exit_code: ClassVar[int] = 5
+
+
 class ConflictError(DatasetError):
     """Someone else changed the same files meanwhile, and nothing was written.
 

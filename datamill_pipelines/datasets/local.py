@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 _QUEUE_SECONDS = 0.25
 """How long a writer waits for another one's commit before it tries its luck: a paused writer must not stop the rest."""
+
+_WORTH_THREADS = 16 << 20
+_WRITERS = 4
+"""Bytes from which a group is written by several threads, and how many: the kernel copies without Python's lock."""
 
 _OPEN_AT_ONCE = 128
 """Descriptors held while a group is synced; well below the usual limit of 1,024."""
@@ -241,15 +246,23 @@ class LocalStore(ObjectStore):
             descriptors: list[int] = []
             try:
                 group = slice(start, start + _OPEN_AT_ONCE)
-                for path, body in zip(paths[group], bodies[group], strict=True):
-                    descriptors.append(self._files.create(path))
-                    self._files.write(descriptors[-1], body)
-                    self._files.start_writeback(descriptors[-1])
+                if sum(map(_weight, bodies[group])) < _WORTH_THREADS:
+                    for path, body in zip(paths[group], bodies[group], strict=True):
+                        descriptors.append(self._files.create(path))
+                        self._fill(descriptors[-1], body)
+                else:
+                    descriptors.extend(map(self._files.create, paths[group]))
+                    with ThreadPoolExecutor(_WRITERS) as pool:
+                        list(pool.map(self._fill, descriptors, bodies[group]))
                 for descriptor in descriptors:
                     self._files.sync(descriptor)
             finally:
                 for descriptor in descriptors:
                     self._files.close(descriptor)
+
+    def _fill(self, descriptor: int, body: Body) -> None:
+        self._files.write(descriptor, body)
+        self._files.start_writeback(descriptor)
 
     def _rename(self, temporary: Sequence[str], objects: Sequence[tuple[str, Body]]) -> None:
         folders = set()
@@ -338,6 +351,10 @@ def _is_first(file: FileIO) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _weight(body: Body) -> int:
+    return len(body) if isinstance(body, bytes) else _WORTH_THREADS
 
 
 def _folder(path: str) -> str:

@@ -37,6 +37,7 @@ _NAME = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}")
 _LONGEST_NAME = 200
 _LONGEST_PATH = 1024
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*(?:/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*")
 
 
 def check_name(kind: str, name: str) -> str:
@@ -59,6 +60,8 @@ def check_path(path: str) -> str:
     Raises:
         InvalidNameError: it cannot: empty, absolute, with ``.`` or ``..`` segments, control characters or a backslash.
     """
+    if len(path) <= _LONGEST_PATH and _PLAIN_PATH.fullmatch(path):
+        return path  # nearly all: a tenth of the time
     segments = path.split("/")
     if (
         not path

@@ -87,14 +87,27 @@ class Transaction:
         """How far the branch has read its sources, this transaction included."""
         return advanced(self._base.positions if self._base else {}, self._advances)
 
-    def put(self, path: str, source: bytes | Path | BinaryIO) -> None:
+    def put(self, path: str, source: bytes | Path | BinaryIO) -> str:
         """Create or replace a file. Parquet files are read for their rows, schema and logical digest.
 
         Args:
             path: relative, ``/`` between segments.
             source: bytes, a file, or a stream. A file must stay as it is until the commit.
+
+        Returns:
+            The digest of its bytes.
         """
-        self._stage(stage_file(check_path(path), source))
+        file = stage_file(check_path(path), source)
+        self._stage(file)
+        return file.entry.digest
+
+    def keep(self, path: str, digest: str) -> bool:
+        """Say again what is at ``path``, without its bytes: whether the branch has a file with this digest there."""
+        there = self._base_entry(path)
+        if there is None or there.digest != digest:
+            return False
+        self._uploads.set(path, there)
+        return True
 
     def put_table(
         self, path: str, table: pa.Table, sort_by: Sequence[str] = (), *, round_digits: int | None = None

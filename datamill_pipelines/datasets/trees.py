@@ -27,6 +27,9 @@ EMPTY = NodeRef("", empty_digest(), 0, 0, "")
 """The tree without files; it is kept nowhere."""
 
 
+_NO_LEAF: tuple[tuple[str, str], str, str | None, Node] = (("", ""), "", None, Node(0, ()))
+
+
 def spare_key(digest: str) -> str:
     """Where a repair keeps a node."""
     return f"nodes/{digest[0]}/{digest}"
@@ -43,6 +46,7 @@ class TreeReader:
         self.objects = objects
         self._nodes: OrderedDict[tuple[str, str], Node] = OrderedDict()
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._last_leaf: tuple[tuple[str, str], str, str | None, Node] = _NO_LEAF
 
     def load(self, ref: NodeRef) -> Node:
         """The node.
@@ -81,6 +85,7 @@ class TreeReader:
         """Empty the cache."""
         self._nodes.clear()
         self._bodies.clear()
+        self._last_leaf = _NO_LEAF
 
     def remember(self, ref: NodeRef, node: Node) -> None:
         """Keep a node for :meth:`load`."""
@@ -90,14 +95,25 @@ class TreeReader:
 
     def find(self, root: NodeRef, path: str) -> FileEntry | None:
         """The file at ``path``."""
-        node = self.load(root)
-        while node.level:
-            index = max(bisect.bisect_right(node.items, path, key=_KEY) - 1, 0)
-            node = self.load(node.items[index])  # type: ignore[arg-type]
+        node = self._leaf_of(root, path)
         index = bisect.bisect_left(node.items, path, key=_KEY)
         if index < len(node.items) and node.items[index].key == path:
             return node.items[index]  # type: ignore[return-value]
         return None
+
+    def _leaf_of(self, root: NodeRef, path: str) -> Node:
+        """The leaf that ``path`` is in or would be in. Who asks in order asks for the same one again."""
+        place, low, high, node = self._last_leaf
+        if place == (root.digest, root.place) and low <= path and (high is None or path < high):
+            return node
+        low, high, node = "", None, self.load(root)
+        while node.level:
+            index = max(bisect.bisect_right(node.items, path, key=_KEY) - 1, 0)
+            low = node.items[index].key if index or low else ""
+            high = node.items[index + 1].key if index + 1 < len(node.items) else high
+            node = self.load(node.items[index])  # type: ignore[arg-type]
+        self._last_leaf = ((root.digest, root.place), low, high, node)
+        return node
 
     def walk(self, root: NodeRef, prefix: str = "") -> Iterator[FileEntry]:
         """Files whose path starts with ``prefix``, in order."""

@@ -70,7 +70,7 @@ class Draft:
         self._txn = txn
         self.head = Head(txn.head)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sink-writer")
-        self._unwritten: deque[Future[None]] = deque()
+        self._unwritten: deque[Future[object]] = deque()
 
     def table(self, path: str) -> pa.Table | None:
         """A table of the head."""
@@ -117,7 +117,7 @@ class Draft:
         """Write nothing more; return when what is being written has ended."""
         self._writer.shutdown(cancel_futures=True)
 
-    def _later(self, write: Callable[[], None]) -> None:
+    def _later(self, write: Callable[[], object]) -> None:
         while self._unwritten and (len(self._unwritten) > UNWRITTEN or self._unwritten[0].done()):
             self._unwritten.popleft().result()
         self._unwritten.append(self._writer.submit(write))

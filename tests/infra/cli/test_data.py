@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from datamill_infra.cli.data import VERBS
 from datamill_infra.cli.data import command as data
+from datamill_pipelines.datasets.errors import InvalidTableError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,19 @@ def test_every_verb_has_the_summary_that_the_list_shows(name: str) -> None:
 def test_put_makes_one_commit_and_none_when_nothing_changed(verb: Verbs, filled: Path) -> None:
     assert [commit["message"] for commit in verb.read("log", "raw/notes")] == ["two", "one"]
     assert "no commit was made" in verb("put", "raw/notes", str(filled))[1]
+
+
+def test_a_file_that_cannot_be_read_or_is_not_what_its_name_says_ends_with_a_reason_and_no_commit(
+    verb: Verbs, filled: Path, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as unreadable:
+        unreadable.bind(str(tmp_path / "socket"))
+        code, told = verb("put", "raw/notes", str(filled), str(tmp_path / "socket"))
+    assert (code, "socket cannot be read: No such device or address." in told) == (64, True), told
+    (tmp_path / "no.parquet").write_bytes(b"PAR1")
+    code, told = verb("put", "raw/notes", str(filled), str(tmp_path / "no.parquet"))
+    assert (code, "no.parquet is not a Parquet file" in told) == (InvalidTableError.exit_code, True), told
+    assert [commit["message"] for commit in verb.read("log", "raw/notes")] == ["two", "one"]
 
 
 def test_ls_lists_the_files_of_any_commit(verb: Verbs, filled: Path) -> None:
