@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -34,6 +35,8 @@ PACKED_BELOW = 128 << 10
 
 PACK_SIZE = 8 << 20
 """Bytes of files in one pack, about: several are written in parallel."""
+
+_PACKERS = 4
 
 _READ_ON = 1 << 20
 
@@ -120,12 +123,29 @@ def lay_out(staged: Sequence[StagedFile]) -> tuple[dict[str, FileEntry], dict[st
         if file.entry.path not in packed:
             entries[file.entry.path] = file.entry
             objects[blob_key(file.entry.digest, file.entry.path)] = file.body
-    for group in _groups(small):
-        _pack(group, entries, objects)
+    groups = _groups(small)
+    if len(groups) < 2:  # noqa: PLR2004
+        packs = list(map(_pack, groups))
+    else:
+        with ThreadPoolExecutor(_PACKERS) as pool:  # joining and hashing do without Python's lock
+            packs = list(pool.map(_pack, groups))
+    for group, pack in zip(groups, packs, strict=True):
+        objects[pack_key(pack.digest)] = pack.data
+        for file in group:
+            place = f"{pack.digest}:{pack.offsets[file.entry.digest]}"
+            entries[file.entry.path] = file.entry._replace(place=place)
     return entries, objects
 
 
-def _pack(group: Sequence[StagedFile], entries: dict[str, FileEntry], objects: dict[str, Body]) -> None:
+class _Pack(NamedTuple):
+    """Files side by side: their bytes, its digest, and where a file begins, by the file's digest."""
+
+    data: bytes
+    digest: str
+    offsets: dict[str, int]
+
+
+def _pack(group: Sequence[StagedFile]) -> _Pack:
     bodies: list[bytes] = []
     offsets: dict[str, int] = {}
     end = 0
@@ -135,10 +155,7 @@ def _pack(group: Sequence[StagedFile], entries: dict[str, FileEntry], objects: d
             bodies.append(_bytes(file.body))
             end += len(bodies[-1])
     data = b"".join(bodies)
-    digest = digest_of(data)
-    objects[pack_key(digest)] = data
-    for file in group:
-        entries[file.entry.path] = file.entry._replace(place=f"{digest}:{offsets[file.entry.digest]}")
+    return _Pack(data, digest_of(data), offsets)
 
 
 def _groups(files: Sequence[StagedFile]) -> list[list[StagedFile]]:
