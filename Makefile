@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SOURCES := datamill_infra datamill_pipelines tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo charts test test-quick test-cluster test-faults test-browser check format bench lock clean
+.PHONY: help install dev demo charts test test-quick test-cluster test-faults test-long test-browser check format bench lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,8 +36,11 @@ dev: .venv/.installed-dev ## ... and what developers need
 demo: install ## Set up the platform, run the pipelines, train and serve a model
 	@$(BIN)/datamill demo
 
-test: dev ## All tests that need no Kubernetes, no running user interface and no root
-	$(BIN)/pytest -n 2 -m "not browser and not faults and not cluster" --durations 12
+test: dev ## All tests that need no Kubernetes, no running user interface, no root and no long time
+	$(BIN)/pytest -n 3 -m "not (long or browser or faults or control or cluster)" --durations 12
+
+test-long: dev ## What takes long: kills and hangs of real servers, and what the fault bench's checkers must catch
+	$(BIN)/pytest -n 3 -m "(long or control) and not (browser or cluster)" --durations 12
 
 test-quick: dev ## The tests of the model, the probes and the pipelines' own code
 	$(BIN)/pytest -n 2 tests/infra/model tests/infra/capabilities tests/pipelines/training tests/pipelines/serving \

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 settings.register_profile("datamill", derandomize=True, deadline=None, database=None)
 settings.load_profile("datamill")
 
-ON_THE_PLATFORM = ("tests/embedded/", "tests/faults/brokers/")
+ON_THE_PLATFORM = ("tests/embedded/", "tests/apart/", "tests/faults/brokers/")
 """All tests in one of these folders share one running platform, which takes a good part of a small machine."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(ON_THE_PLATFORM))
 
 
 class ByPlace(LoadScopeScheduling):
@@ -29,4 +34,5 @@ class ByPlace(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlace:
     """With `-n`, whatever `--dist` says; `loadgroup` does nothing while pytest 9.2 and xdist 3.8 disagree on ids."""
+    config.option.loadscopereorder = False
     return ByPlace(config, log)

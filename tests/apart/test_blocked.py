@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from embedded.room import Platform
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 BLOCKED = 3
 

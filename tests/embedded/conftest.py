@@ -1,4 +1,4 @@
-"""The demo flavour, brought up once for all tests that need real servers; and a small deployment beside it."""
+"""The demo flavour, brought up once for all tests that need real servers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from embedded.room import Platform, running
 from datamill_infra.cli.project import link_dagster_yaml
 from datamill_infra.model.deployment import Deployment
 
-APART = "title: Apart\nsummary: What can hang.\ncomponents: [kafka, s3proxy, datasets, mlflow, mlserver]\n"
-
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
@@ -21,18 +19,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     link_dagster_yaml(deployment.home)
     with running(deployment) as outcomes:
         yield Platform(deployment.home, outcomes)
-
-
-@pytest.fixture(scope="session")
-def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A second deployment, smaller: for tests that change what others on the first one find, or make it hang."""
-    home = tmp_path_factory.mktemp("apart") / ".datamill"
-    (home / "flavours").mkdir(parents=True)
-    (home / "flavours" / "apart.yaml").write_text(APART, encoding="utf-8")
-    (home / "deployment.yaml").write_text("flavour: apart\n", encoding="utf-8")
-    link_dagster_yaml(home)
-    with running(Deployment.load(home)) as outcomes:
-        yield Platform(home, outcomes)
 
 
 @pytest.fixture(scope="session")

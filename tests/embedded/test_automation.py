@@ -111,16 +111,21 @@ def when_landed(brokers: Platform, repo: str, expected: int, explain: Callable[[
     return rows, commit
 
 
+def check_made_by(run_id: str, ui: Ui, instance: dg.DagsterInstance, tag: str, automation: str) -> None:
+    """The run that made a commit was launched by ``automation``, and ends well."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.tags[tag] == automation
+    assert ui.ended(run_id) == "SUCCESS"
+
+
 def test_the_schedule_lands_weather_that_was_published(brokers: Platform, ui: Ui, instance: dg.DagsterInstance) -> None:
     owner = session_lock(brokers.connections.directory())
     expected = WeatherPublisher(open_outlet(brokers.connection("mqtt"), owner)).run([MONTH])[MONTH]
     assert expected == weather([MONTH]).height
     rows, commit = when_landed(brokers, "raw/weather", expected, ui.daemons)
     assert expected == rows
-    run = instance.get_run_by_id(commit.run_id)
-    assert run is not None
-    assert run.tags["dagster/schedule_name"] == "weather_every_minute"
-    assert ui.ended(run.run_id) == "SUCCESS"
+    check_made_by(commit.run_id, ui, instance, "dagster/schedule_name", "weather_every_minute")
 
 
 def test_the_sensor_on_the_topics_lag_lands_flights_that_were_published(
@@ -130,10 +135,7 @@ def test_the_sensor_on_the_topics_lag_lands_flights_that_were_published(
     assert expected > 20_000
     rows, commit = when_landed(brokers, "raw/flights", expected, ui.daemons)
     assert expected == rows
-    run = instance.get_run_by_id(commit.run_id)
-    assert run is not None
-    assert run.tags["dagster/sensor_name"] == "flights_lag"
-    assert ui.ended(run.run_id) == "SUCCESS"
+    check_made_by(commit.run_id, ui, instance, "dagster/sensor_name", "flights_lag")
 
 
 def test_what_a_step_prints_is_moved_to_the_object_store_and_read_from_there(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from embedded.room import Platform
 
 from benchmarks.__main__ import BENCHMARKS
@@ -12,6 +13,7 @@ from benchmarks.servers import Servers
 from datamill_pipelines.datasets.store import open_objects
 
 
+@pytest.mark.long
 def test_all_sinks_of_the_comparison_land_the_same_topic(platform: Platform, tmp_path: Path) -> None:
     servers = Servers(platform.connection("kafka"), platform.connection("datasets"))
     bench = Bench(tmp_path, lambda: servers, rounds=1, scale=0.001, say=lambda _: None)

@@ -36,6 +36,7 @@ session.stop()
 """
 
 
+@pytest.mark.long
 def test_a_driver_writes_and_reads_the_object_store(platform: Platform, tmp_path: Path) -> None:
     connection, store = platform.connection("spark"), platform.connection("s3")
     s3.provision(store, {"bucket": "tests"})

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from datamill_infra.model.connections import ResolvedConnection
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 MONTHS = ["2013-01", "2013-02"]
 REPO = "raw/flights"
 KILLS = 20

@@ -25,7 +25,7 @@ from datamill_infra.model.errors import UnhealthyError
 from datamill_infra.model.published import published_connection
 
 FLAVOUR = "title: Log\nsummary: Kafka alone.\ncomponents: [kafka]\n"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 
 @dataclass

@@ -137,7 +137,7 @@ def needed(sound: dict[str, bytes]) -> set[str]:
     return keys_read(sound)
 
 
-@sizes(150, 2_000)
+@sizes(60, 2_000)
 def test_all_is_found(bench: Bench, sound: dict[str, bytes], needed: set[str], size: int) -> None:
     bench.run(Row.DAMAGE, cases(bench.seed, size), trial(sound, needed))
 

@@ -18,7 +18,7 @@ def trial(case: Case, log: Log) -> None:
     play(case["seed"], log)
 
 
-@sizes(25, 300)
+@sizes(10, 300)
 def test_nothing_reachable_is_lost_and_no_garbage_left(bench: Bench, size: int) -> None:
     bench.run(Row.GC, cases(bench.seed, size), trial)
 

@@ -94,7 +94,7 @@ def begin(place: Place, seed: int) -> Place:
     return place
 
 
-@sizes(40, 10_000)
+@sizes(14, 10_000)
 def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: int) -> None:
     kills = Kills(workshop, tmp_path, begin({"root": str(tmp_path / "origin")}, bench.seed))
     bench.run(Row.KILL_INDEX, every_operation(kills, bench.seed, size), kills.try_one)

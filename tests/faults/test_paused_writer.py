@@ -111,7 +111,7 @@ def check_puts(proxy: FaultyProxy, prefix: str) -> None:
     expect(not others, f"sent more than once by one writer: {others}")
 
 
-@sizes(5, 40)
+@sizes(2, 40)
 def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: int) -> None:
     place: Place = {"root": ""}
     bench.run(Row.PAUSED, cases(workshop, tmp_path, place, bench.seed, size), trial(workshop, tmp_path, place))

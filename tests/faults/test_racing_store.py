@@ -30,7 +30,7 @@ def trial(case: Case, log: Log) -> None:
         raise Violation("a store whose conditional writes race was opened")
 
 
-@sizes(3, 20)
+@sizes(1, 20)
 def test_it_is_refused(bench: Bench, size: int) -> None:
     pauses = [None, 0.02, 0.005]
     bench.run(Row.RACES, [{"pause": pauses[number % 3], "round": number} for number in range(size)], trial)

@@ -86,7 +86,7 @@ def trial(connection: ResolvedConnection, folder: Path, store: type[S3Store] = S
     return try_one
 
 
-@sizes(14, 10_000)
+@sizes(6, 10_000)
 def test_content_is_equal_and_calls_are_bounded(
     bench: Bench, s3_connection: ResolvedConnection, tmp_path: Path, size: int
 ) -> None:

@@ -47,7 +47,7 @@ def test_of_a_real_topic(bench: Bench, workshop: Workshop, kafka: ResolvedConnec
     bench.run(Row.KILL_RANDOM, cases(bench.seed, 40), try_one, weight=10)
 
 
-@sizes(3, 1_000)
+@sizes(1, 1_000)
 def test_at_every_call_to_a_real_broker(
     bench: Bench, workshop: Workshop, kafka: ResolvedConnection, tmp_path: Path, size: int
 ) -> None:

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Verbs:
+def verb(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verbs:
     """Run one verb; its exit code and what it printed."""
+    monkeypatch.setenv("DATAMILL_CACHE", str(tmp_path / "cache"))
     return Verbs(tmp_path / "store", capsys)
 
 

@@ -3,6 +3,7 @@
 With ``wait`` it holds the writer lock until it is killed.
 """
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,9 @@ def say(*words: str) -> None:
     sys.stdout.flush()
 
 
+# As a terminal starts it: whoever started the tests may have had them ignored (nohup, a job in the background).
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 deployment = Deployment.load(Path(sys.argv[1]))
 rollout = Rollout(deployment)
 try:

@@ -23,7 +23,7 @@ from datamill_infra.model.states import ReleaseState
 
 SCRIPT = Path(__file__).parent / "deploy.py"
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 
 def test_a_killed_server_is_back_with_its_data_and_status_tells_the_story(bench: Bench) -> None:

@@ -36,6 +36,7 @@ class Fault:
             raise Refusal("socket closed", StatusCode.UNAVAILABLE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("for_good", [False, True], ids=["one fault", "killed"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
