@@ -1,7 +1,8 @@
 """Protocol knowledge, one module per capability.
 
 Each module has :func:`probe` (a real round trip of the protocol, not an open port) and :func:`environment` (the
-variables by which the usual clients find the server), and where a claim asks for something, :func:`provision`.
+variables by which the usual clients find the server), and where a claim asks for something, :func:`provision`, or
+``admit`` where the claimant has no access of its own before.
 Drivers use them to decide health, pipelines to decide whether they may start. Nothing here starts or stops a server,
 and nothing here knows which component is behind a connection.
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CapabilityModule", "Observation", "load", "provision"]
 
-NOT_CAPABILITIES = frozenset({"__init__", "attempt", "pachyderm_server", "rest"})
+NOT_CAPABILITIES = frozenset({"__init__", "__main__", "attempt", "pachyderm_server", "rest"})
 FUNCTIONS = ("probe", "environment")
 
 
@@ -74,13 +75,20 @@ def load(capability: str, catalogue_folders: Iterable[Path] = ()) -> CapabilityM
     return _load_file(brought[stem])
 
 
-def provision(module: CapabilityModule, connection: ResolvedConnection, claim: Mapping[str, object]) -> None:
+def provision(
+    module: CapabilityModule,
+    connection: ResolvedConnection,
+    claim: Mapping[str, object],
+    *,
+    owner: ResolvedConnection | None = None,
+) -> None:
     """Create what a claim asks for, where the capability has something to create. Idempotent.
 
     Args:
         module: of the capability.
-        connection: where, with its secrets.
+        connection: where, as the claimant sees it, with its secrets.
         claim: e.g. ``{"bucket": "mlflow"}``.
+        owner: the same as the provider itself gives it, for what the claimant cannot do: ``{"database": "mlflow"}``.
 
     Raises:
         UnhealthyError: the server refused, or did not answer.
@@ -88,6 +96,9 @@ def provision(module: CapabilityModule, connection: ResolvedConnection, claim: M
     create = getattr(module, "provision", None)
     if create is not None and claim:
         create(connection, claim)
+    admit = getattr(module, "admit", None)
+    if admit is not None and claim and owner is not None:
+        admit(owner, connection, claim)
 
 
 @cache

@@ -22,15 +22,17 @@ class RestClient:
     Args:
         attempt: gives budget and failures.
         url: base address, e.g. ``"http://127.0.0.1:5000"``.
+        login: name and password, for servers that ask for them.
     """
 
-    def __init__(self, attempt: Attempt, url: str) -> None:
+    def __init__(self, attempt: Attempt, url: str, login: tuple[str, str] | None = None) -> None:
         self._attempt = attempt
         self._url = url.rstrip("/")
         host, _ = host_and_port(url, 80)
         self._session = requests.Session()
         # Proxies, .netrc and CA variables of the environment are meant for the outside.
         self._session.trust_env = not is_loopback(host)
+        self._session.auth = login
 
     def __enter__(self) -> Self:
         """Use as a context manager; connections are closed at its end."""
@@ -48,6 +50,14 @@ class RestClient:
         """
         return self._send("GET", path).text
 
+    def status(self, method: str, path: str, body: object | None = None) -> int:
+        """The status of any answer.
+
+        Raises:
+            UnhealthyError: there is none.
+        """
+        return self._answer(method, path, body).status_code
+
     def json(self, method: str, path: str, body: object | None = None) -> Any:  # noqa: ANN401  (JSON)
         """The JSON of a 200 answer.
 
@@ -62,10 +72,10 @@ class RestClient:
                 f"the answer is not JSON: {response.text[:SHOWN_BODY]!r}; is this another server?"
             ) from None
 
-    def _send(self, method: str, path: str, body: object | None = None) -> requests.Response:
+    def _answer(self, method: str, path: str, body: object | None = None) -> requests.Response:
         remaining = self._attempt.left(f"asking {method} {path}")
         try:
-            response = self._session.request(method, f"{self._url}{path}", json=body, timeout=remaining)
+            return self._session.request(method, f"{self._url}{path}", json=body, timeout=remaining)
         except requests.ConnectTimeout:
             raise self._attempt.failed("the host does not answer") from None
         except requests.Timeout:
@@ -74,6 +84,9 @@ class RestClient:
             raise self._attempt.failed(_cause(error)) from None
         except requests.RequestException as error:
             raise self._attempt.failed(f"{type(error).__name__}: {error}") from None
+
+    def _send(self, method: str, path: str, body: object | None = None) -> requests.Response:
+        response = self._answer(method, path, body)
         if response.status_code in {requests.codes.unauthorized, requests.codes.forbidden}:
             raise self._attempt.refused(f"{response.status_code} {response.text[:SHOWN_BODY]!r}")
         if response.status_code != requests.codes.ok:

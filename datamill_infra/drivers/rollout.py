@@ -226,11 +226,14 @@ class Rollout:
                 self._applied_by(name).remove(name, delete_data=False)
 
     def _provision(self, consumer: str, capability: str, claim: Mapping[str, object]) -> None:
-        connection = self.deployment.needs(consumer, PortBook(self.deployment.ports_file).read())[capability]
+        ports = PortBook(self.deployment.ports_file).read()
+        connection = self.deployment.needs(consumer, ports)[capability]
+        whole = self.deployment.rendered(connection.component, ports).connections[capability]
         module = capabilities.load(capability, self.deployment.catalogue.folders)
         secrets = SecretStore(self.deployment.secrets_file).read()
-        with self.driver(connection.component).reachable(connection) as here:
-            capabilities.provision(module, here.resolve(secrets), claim)
+        driver = self.driver(connection.component)
+        with driver.reachable(connection) as here, driver.reachable(whole) as owner:
+            capabilities.provision(module, here.resolve(secrets), claim, owner=owner.resolve(secrets))
 
     @contextlib.contextmanager
     def _finishing(self) -> Iterator[None]:

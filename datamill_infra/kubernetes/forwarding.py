@@ -64,6 +64,9 @@ class Forwards:
             name: ADDRESS.sub(lambda found: self._local(connection, found), value) if isinstance(value, str) else value
             for name, value in connection.fields.items()
         }
+        if found := ADDRESS.fullmatch(split_address(connection)):
+            host, _, port = self._local(connection, found).rpartition(":")
+            changed |= {"host": host, "port": int(port)}
         return Connection(connection.capability, connection.component, changed, connection.secrets)
 
     def spoken(self, text: str) -> str:
@@ -95,6 +98,12 @@ class Forwards:
             causes = [str(one) for pod in pods if (one := trouble(pod))]
             raise _unhealthy(connection, "; ".join(causes) or f"no pod of the service {service} runs")
         return str(running[0]["metadata"]["name"]), _number(running[0], entry.get("targetPort", port))
+
+
+def split_address(connection: Connection) -> str:
+    """``host:port`` of a connection that has the two in fields of their own; empty for others."""
+    host, port = connection.fields.get("host"), connection.fields.get("port")
+    return f"{host}:{port}" if host is not None and port is not None else ""
 
 
 class _Forward:

@@ -225,10 +225,11 @@ class Deployment(Home):
         return desired_state(self.resolution.members[component], self.rendered(component, ports))
 
     def secrets(self, component: str) -> list[str]:
-        """Full names of the secrets that are generated when a component is deployed: its own, and one set per claim."""
+        """Full names of the secrets that are generated when a component is deployed: its own, and one set per claim.
+
+        Those of an external component are the user's; what is claimed of it is generated like everywhere.
+        """
         member = self.resolution.members[self.spec(component).name]
-        if member.provider == "external":
-            return []
         names: set[str] = set()
         if member.provider == "embedded" and member.spec.embedded:
             names |= {f"{component}.{name}" for name in member.spec.embedded.secrets}

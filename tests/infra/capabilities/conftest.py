@@ -34,6 +34,8 @@ def connection_to(capability: str, port: int) -> ResolvedConnection:
         "amqp": dict(host),
         "mlflow": {"url": url},
         "inference": {"url": url},
+        "postgres": {**host, "database": "datamill"},
+        "dagster": {"url": url, "username": "datamill", "password": PASSWORD},
         "dask": {"scheduler": f"tcp://127.0.0.1:{port}"},
         "datasets": {"provider": "native", "url": "s3://datasets", **s3},
     }

@@ -12,7 +12,7 @@ from datamill_infra import capabilities
 from datamill_infra.model.connections import ResolvedConnection
 from datamill_infra.model.errors import UnhealthyError
 
-NETWORKED = ["kafka", "s3", "mqtt", "amqp", "mlflow", "inference", "dask", "datasets"]
+NETWORKED = ["kafka", "s3", "mqtt", "amqp", "mlflow", "inference", "dask", "datasets", "postgres", "dagster"]
 BUDGET = 0.8
 
 

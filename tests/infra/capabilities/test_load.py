@@ -11,6 +11,7 @@ from datamill_infra import capabilities
 from datamill_infra.model.connections import ResolvedConnection
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 
+MODULES = ("kafka", "s3", "mqtt", "amqp", "mlflow", "inference", "dask", "datasets", "postgres", "dagster")
 BROUGHT = """
 from datamill_infra.capabilities import Observation
 
@@ -33,7 +34,19 @@ def bring(folder: Path, component: str, capability: str, text: str) -> None:
 
 
 def test_every_capability_of_the_design_has_a_probe_and_an_environment() -> None:
-    for name in ("kafka", "s3", "mqtt", "amqp", "mlflow", "inference", "dask", "spark", "datasets"):
+    for name in (
+        "kafka",
+        "s3",
+        "mqtt",
+        "amqp",
+        "mlflow",
+        "inference",
+        "dask",
+        "spark",
+        "datasets",
+        "postgres",
+        "dagster",
+    ):
         module = capabilities.load(name)
         assert callable(module.probe)
         assert callable(module.environment)
@@ -63,8 +76,9 @@ def test_an_unknown_capability_offers_the_nearest(tmp_path: Path) -> None:
 
 
 def test_modules_that_serve_the_probes_are_not_capabilities() -> None:
-    with pytest.raises(UnknownNameError):
-        capabilities.load("attempt")
+    for name in ("attempt", "rest", "__main__"):
+        with pytest.raises(UnknownNameError):
+            capabilities.load(name)
 
 
 def test_a_module_without_a_probe_is_refused_with_its_path(tmp_path: Path) -> None:
@@ -85,3 +99,14 @@ def test_a_claim_that_asks_for_something_is_provisioned(
 
 def test_a_capability_that_has_nothing_to_create_takes_any_claim() -> None:
     capabilities.provision(capabilities.load("mlflow"), ResolvedConnection("mlflow", "mlflow", {}), {"anything": 1})
+
+
+def test_what_a_claimant_cannot_do_is_done_as_the_owner(tmp_path: Path) -> None:
+    text = (
+        BROUGHT.format(answer="") + "\ndef admit(owner, connection, claim):\n    created.append((owner, connection))\n"
+    )
+    bring(tmp_path, "base", "base", text)
+    module = capabilities.load("base", [tmp_path])
+    owner, claimant = ResolvedConnection("base", "base", {"user": "root"}), ResolvedConnection("base", "base", {})
+    capabilities.provision(module, claimant, {"database": "x"}, owner=owner)
+    assert [{"database": "x"}, (owner, claimant)] == vars(module)["created"]

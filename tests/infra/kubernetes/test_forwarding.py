@@ -108,3 +108,18 @@ def test_a_service_that_is_not_there_is_told(echo: int) -> None:
     other = Connection("kafka", "kafka", {"servers": "gone.mill.svc:9092"})
     with Forwards(cluster_with(echo)) as forwards, pytest.raises(UnhealthyError, match="there is no service gone"):
         forwards.here(other)
+
+
+def test_host_and_port_in_fields_of_their_own_are_forwarded_together(echo: int) -> None:
+    broker = Connection("mqtt", "rabbitmq", {"host": "kafka.mill.svc", "port": 9092, "username": "me"})
+    with Forwards(cluster_with(echo)) as forwards:
+        here = forwards.here(broker)
+        assert b"HELLO" == talk(f"{here.fields['host']}:{here.fields['port']}", b"hello")
+        assert isinstance(here.fields["port"], int)
+        assert "me" == here.fields["username"]
+
+
+def test_a_host_elsewhere_stays_as_it_is(echo: int) -> None:
+    broker = Connection("mqtt", "mosquitto", {"host": "mqtt.example.org", "port": 1883})
+    with Forwards(cluster_with(echo)) as forwards:
+        assert broker == forwards.here(broker)

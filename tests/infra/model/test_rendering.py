@@ -183,7 +183,7 @@ def test_an_external_component_has_the_users_fields_and_the_defaults(filled: Roo
     assert connection.fields == {"endpoint": "https://s3.example.org", "region": "eu-west-1", "retries": 3}
     assert connection.secrets == {"access_key": "store.access_key"}
     assert deployment.needs("tracker")["s3"].fields["bucket"] == "models-x"
-    assert deployment.secrets("store") == []
+    assert deployment.secrets("store") == ["tracker.s3.token"]  # its own are the user's
     assert {name: source.env for name, source in deployment.secret_sources("store").items()} == {
         "store.access_key": "S3_KEY"
     }
