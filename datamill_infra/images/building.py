@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from datamill_infra.clusters.commands import ClusterError
 from datamill_infra.clusters.lab.requirements import install_missing, require_root
 from datamill_infra.images.contexts import gather
-from datamill_infra.images.sources import PROJECT, REGISTRY
+from datamill_infra.images.sources import IMAGES, PROJECT, REGISTRY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +50,12 @@ class ImageBuilder:
         """Build an image and return its reference.
 
         Args:
-            image: which.
-            base: what it stands on; by default what its Dockerfile says.
+            image: which. The image of ours that it stands on is built before, unless it is there.
+            base: what it stands on, or the image below it does; by default what the Dockerfiles say.
         """
+        if image.on is not None:
+            below = IMAGES[image.on]
+            base = below.reference if self._exists(below.reference) else self.build(below, base=base)
         with tempfile.TemporaryDirectory(prefix="datamill-image-") as scratch:
             context = Path(scratch)
             self._notify(f"Gathering what {image.reference} is made of.")

