@@ -1,6 +1,6 @@
 {{/*
-Who may connect, from a list of context and port names: the pods of the release to each other, and to the named ports the
-components that the deployment's graph names and the pods of the run namespace. Outgoing: name resolution, and the
+Who may connect, from a list of context and port names: the pods of the release to each other, and to the named ports its
+test, the components that the deployment's graph names and the pods of the run namespace. Outgoing: name resolution, and the
 components that this one needs; anything, when one of them runs outside the cluster.
 */}}
 {{- define "library.networkPolicy" -}}
@@ -24,8 +24,10 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "library.selectorLabels" $root | nindent 14 }}
-    {{- if or $root.Values.global.clients $root.Values.global.runs }}
     - from:
+        - podSelector:
+            matchLabels:
+              {{- include "library.testLabels" $root | nindent 14 }}
         {{- with $root.Values.global.clients }}
         - podSelector:
             matchExpressions:
@@ -49,7 +51,6 @@ spec:
         - port: {{ . }}
           protocol: TCP
         {{- end }}
-    {{- end }}
   egress:
     - ports:
         - port: 53
