@@ -1,7 +1,8 @@
 """Published connections: what a deployed component really listens on, for whoever uses it.
 
 ``state/connections.json`` maps a capability to :meth:`Connection.to_dict`; the driver writes it once the component is
-healthy. Secrets are in there by name, and joined in from ``state/secrets.json`` at the moment of use.
+healthy. Secrets are in there by name, and joined in from ``state/secrets.json`` at the moment of use; in a cluster from
+the folder ``state/secrets``, where a Secret of Kubernetes is mounted, a file each.
 """
 
 from __future__ import annotations
@@ -69,7 +70,15 @@ def published_connection(home: Home, capability: str) -> ResolvedConnection:
             f" (published: {', '.join(sorted(connections)) or 'nothing'}).",
             instruction="Run `datamill up`; `datamill components` lists what provides which capability.",
         )
-    return connections[capability].resolve(_read(home.secrets_file))
+    return connections[capability].resolve(_secrets(home))
+
+
+def _secrets(home: Home) -> dict[str, Any]:
+    mounted = home.state_dir / "secrets"
+    if not mounted.is_dir():
+        return _read(home.secrets_file)
+    # A mounted Secret has folders, too, with older and newer content; their names begin with two dots.
+    return {file.name: file.read_text(encoding="utf-8") for file in mounted.iterdir() if file.is_file()}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -22,13 +22,14 @@ from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.credentials import Credentials
 from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
 from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
+from datamill_infra.drivers.helm.publication import Publication
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
 from datamill_infra.drivers.helm.sighting import look
 from datamill_infra.drivers.helm.units import UnitRenderer
 from datamill_infra.drivers.releases import UNFINISHED, Release, now
 from datamill_infra.drivers.secrets import SecretStore
 from datamill_infra.kubernetes.comparison import fields
-from datamill_infra.kubernetes.forwarding import ADDRESS, Forwards
+from datamill_infra.kubernetes.forwarding import ADDRESS, Forwards, split_address
 from datamill_infra.kubernetes.lease import WriterLease
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, Ref
 from datamill_infra.kubernetes.pods import (
@@ -118,6 +119,11 @@ class HelmDriver(Driver):
         return Credentials(self.deployment, self.cluster)
 
     @functools.cached_property
+    def publication(self) -> Publication:
+        """What those who run in the cluster know of the deployment."""
+        return Publication(self.deployment, self.cluster)
+
+    @functools.cached_property
     def applier(self) -> Applier:
         """Writes under the lease."""
         return Applier(self.cluster, self.helm, self.renderer, self.lease.check)
@@ -147,6 +153,7 @@ class HelmDriver(Driver):
         drift = [sentence for seen in sightings for sentence in seen.drift]
         secrets = self.secret_store.read()
         drift += [f"{clause}." for clause in self.credentials.differences(component, secrets)]
+        drift += [f"{clause}." for clause in self.publication.differences(component, secrets)]
         failures = [seen.failure for seen in sightings if seen.failure]
         return Observed(
             component,
@@ -173,6 +180,8 @@ class HelmDriver(Driver):
             notify("locking", "")
             ensure_namespace(self.cluster, self.namespace)
             self.lease.acquire()
+            for namespace in self._namespaces(component):
+                ensure_namespace(self.cluster, namespace)
         sightings = self._look(component)  # again: what was seen before the lease was taken may have changed since
         self._refuse_strangers(component, sightings)
         self.releases.put(
@@ -186,6 +195,7 @@ class HelmDriver(Driver):
             ),
         )
         self.credentials.write(component, self.secret_store.read())
+        self.publication.write(component, self.secret_store.read())
         for seen in sightings:
             self.applier.apply(seen, desired.digest, notify)
             self.applier.ready(seen.unit, notify, lambda: False)  # an interrupt comes through `notify`
@@ -250,6 +260,7 @@ class HelmDriver(Driver):
         keeps_secrets = any("secrets" in unit.unit.keep for unit in units)
         if delete_data or not keeps_secrets:
             self.credentials.remove(component)
+            self.publication.remove(component)
         if delete_data:
             for claim in claims:
                 notify("deleting", str(claim))
@@ -266,7 +277,7 @@ class HelmDriver(Driver):
         addresses = {
             capability: found[0]
             for capability, connection in self.deployment.rendered(component, {}).connections.items()
-            for value in connection.fields.values()
+            for value in (*connection.fields.values(), split_address(connection))
             if (found := ADDRESS.search(str(value)))
         }
         return Report(
@@ -287,16 +298,13 @@ class HelmDriver(Driver):
         return [line for name, said in found.items() for line in (f"==> {name} <==", *said)]
 
     def close(self) -> None:
-        """See :meth:`Driver.close`: the lease goes, and the namespace when we made it and nothing is left in it."""
+        """See :meth:`Driver.close`: the lease goes, and each namespace that we made and that has nothing left in it."""
         if latest_records(self.cluster, self.namespace):
             return
         self.lease.release()
         self.cluster.delete(self.lease.ref)
-        if not is_ours(self.cluster, self.namespace):
-            return
-        if wait_for(lambda: not keepers(self.cluster, self.namespace), GONE_SECONDS if self._vanishing() else 0):
-            delete_namespace(self.cluster, self.namespace)
-            wait_for(lambda: not is_ours(self.cluster, self.namespace), GONE_SECONDS)
+        for name in (self.deployment.definition.file.namespaces.runs, self.namespace):
+            self._leave(name)
 
     def finish(self) -> None:
         """See :meth:`Driver.finish`: others may write now."""
@@ -322,6 +330,18 @@ class HelmDriver(Driver):
         with Forwards(self.cluster) as forwards:
             yield forwards.here(connection)
 
+    def _leave(self, namespace: str) -> None:
+        if not is_ours(self.cluster, namespace):
+            return
+        if wait_for(lambda: not keepers(self.cluster, namespace), GONE_SECONDS if self._vanishing(namespace) else 0):
+            delete_namespace(self.cluster, namespace)
+            wait_for(lambda: not is_ours(self.cluster, namespace), GONE_SECONDS)
+
+    def _namespaces(self, component: str) -> list[str]:
+        """Where a component has objects, besides the deployment's own namespace."""
+        used = {ref.namespace for unit in self.renderer.units(component) for ref in unit.by_ref}
+        return sorted(used - {self.namespace, ""})
+
     def _look(self, component: str) -> list[Sighting]:
         records = latest_records(self.cluster, self.namespace)
         return [look(self.cluster, unit, records.get(unit.release)) for unit in self.renderer.units(component)]
@@ -340,9 +360,9 @@ class HelmDriver(Driver):
     def _claims(self, release: str) -> list[Ref]:
         return [Ref.of(claim) for claim in self.cluster.find(*VOLUMES, self.namespace, f"{INSTANCE_LABEL}={release}")]
 
-    def _vanishing(self) -> bool:
+    def _vanishing(self, namespace: str) -> bool:
         """Whether volumes are being deleted, so that waiting for an empty namespace makes sense."""
-        return any("deletionTimestamp" in one["metadata"] for one in self.cluster.find(*VOLUMES, self.namespace))
+        return any("deletionTimestamp" in one["metadata"] for one in self.cluster.find(*VOLUMES, namespace))
 
     def _secrets(self, connections: Iterable[Connection]) -> dict[str, str]:
         """The secrets that connections name: those of this machine, else those of the cluster."""

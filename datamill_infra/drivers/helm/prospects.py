@@ -28,8 +28,10 @@ def missing_rights(cluster: Cluster, namespace: str, units: Sequence[RenderedUni
         namespace: of the deployment.
         units: that would be applied.
     """
-    kinds = {(ref.api_version, ref.kind, unit.namespace) for unit in units for ref in unit.by_ref}
+    kinds = {(ref.api_version, ref.kind, ref.namespace) for unit in units for ref in unit.by_ref}
     kinds |= {(*kind, namespace) for kind in OWN}
+    # Where a release has objects elsewhere, it also has Secrets there.
+    kinds |= {("v1", "Secret", elsewhere) for _, _, elsewhere in kinds}
     asked = [(verb, *kind) for kind in sorted(kinds) for verb in VERBS]
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="rights") as pool:
         answers = list(pool.map(lambda one: cluster.allowed(*one), asked))

@@ -135,6 +135,9 @@ class UnitRenderer:
             "providers": self._charts(providers),
             "outside": any(self.deployment.provider(name) == "external" for name in providers),
             "runs": self.deployment.definition.file.namespaces.runs,
+            "runsOutside": any(
+                self.deployment.provider(name) == "external" for name in self.deployment.resolution.bound.values()
+            ),
         }
 
     def _charts(self, components: Iterable[str]) -> list[str]:
