@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from embedded.room import Platform
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.timeout(600),
     # MLflow says this of scikit-learn's own type hints whenever a model is logged for the first time in a process.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),

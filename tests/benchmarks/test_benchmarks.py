@@ -28,6 +28,7 @@ def figures(*walls: float) -> Figures:
     return Figures("x", tuple(Sample(wall, 2 * wall, 10.0, {}) for wall in walls))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LOCAL)
 def test_a_local_benchmark_runs_our_side_and_says_which_peers_are_missing(bench: Bench, name: str) -> None:
     rows = BENCHMARKS[name](bench)

@@ -117,12 +117,12 @@ def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: 
     bench.run(Row.PAUSED, cases(workshop, tmp_path, place, bench.seed, size), trial(workshop, tmp_path, place))
 
 
-@sizes(1, 20)
-def test_on_s3(bench: Bench, workshop: Workshop, tmp_path: Path, s3_connection: ResolvedConnection, size: int) -> None:
+@pytest.mark.faults
+def test_on_s3(bench: Bench, workshop: Workshop, tmp_path: Path, s3_connection: ResolvedConnection) -> None:
     with FaultyProxy(int(s3_connection.text("endpoint").rpartition(":")[2])) as proxy:
         fields = {**s3_connection.values, "endpoint": proxy.endpoint}
         place = {"fields": fields, "bucket": BUCKET, "prefix": ""}
-        moments = cases(workshop, tmp_path, place, bench.seed, size)
+        moments = cases(workshop, tmp_path, place, bench.seed, 20)
         bench.run(Row.PAUSED, moments, trial(workshop, tmp_path, place, proxy))
 
 

@@ -179,6 +179,7 @@ def test_a_failed_component_is_told_and_the_others_stay_up(marsh: Path) -> None:
     assert read(marsh, "status")["components"]["pond"]["health"] == "healthy"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, INTERRUPTED), (signal.SIGKILL, -signal.SIGKILL)])
 def test_what_runs_keeps_running_when_up_is_ended(marsh: Path, number: int, code: int) -> None:
     replace_probe(marsh, "frog", "not yet.")

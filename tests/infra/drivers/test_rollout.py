@@ -246,6 +246,7 @@ def test_a_command_killed_before_the_start_is_started_by_the_next(bench: Bench) 
     assert bench.statuses()["echo"] == "changed"
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_is_restarted_by_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.up()
     pid = bench.pid("echo")
