@@ -65,12 +65,12 @@ def check(place: Place, commits: int, attempts: int) -> None:
 
 @sizes(5, 50)
 def test_in_a_directory(bench: Bench, workshop: Workshop, tmp_path: Path, size: int) -> None:
-    bench.run(Row.CONTENTION, [{"commits": size}], trial(workshop, tmp_path, {"root": ""}))
+    bench.run(Row.CONTENTION, [{"commits": size}], trial(workshop, tmp_path, {"root": ""}), weight=PROCESSES * size)
 
 
 @pytest.mark.faults
 def test_on_s3(bench: Bench, workshop: Workshop, tmp_path: Path, s3_place: Place) -> None:
-    bench.run(Row.CONTENTION, [{"commits": 50}], trial(workshop, tmp_path, s3_place))
+    bench.run(Row.CONTENTION, [{"commits": 50}], trial(workshop, tmp_path, s3_place), weight=PROCESSES * 50)
 
 
 @pytest.mark.control

@@ -36,6 +36,9 @@ ANYWHERE = ("429", "500", "503", "reset before", "reset after", "timeout before"
 WITH_BODY = ("get", "list", "delete", "begin", "complete")
 WITH_TAG = ("create", "put", "head", "get", "part")
 TIMES = (1, 2, 5)
+PARTS = 3
+"""Of the large file. Nobody believes the ETag of a part's reply, so none is sent again, and no more can come wrong."""
+
 SILENCE, PATIENCE = 2.0, 1.5
 """Seconds that a server is silent, and that the client waits."""
 
@@ -52,6 +55,7 @@ def all_cases() -> list[Case]:
             found += [
                 {"work": work, "kind": kind, "fault": fault, "times": times}
                 for fault, times in itertools.product(faults, TIMES)
+                if not (kind == "part" and fault == "etag" and times > PARTS)
             ]
     return found
 

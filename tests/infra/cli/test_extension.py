@@ -111,6 +111,7 @@ def test_nobody_without_the_password_is_let_in(own: Path) -> None:
         stranger.get("kept")
 
 
+@pytest.mark.long
 def test_without_its_component_no_data_step_starts_and_the_repair_is_named(own: Path) -> None:
     deployment = Deployment.load(own)
     with writer_lock(deployment, "test"):
