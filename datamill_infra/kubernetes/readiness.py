@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from datamill_infra.kubernetes.objects import labels_of
+from datamill_infra.kubernetes.pods import is_ready, trouble
+
 if TYPE_CHECKING:
     from datamill_infra.kubernetes.objects import Object
 
@@ -11,6 +14,27 @@ KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": 
 """How readiness names a workload, and its kind."""
 
 API_VERSIONS = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "Job": "batch/v1"}
+
+
+REVISION_LABEL = "controller-revision-hash"
+"""Of a StatefulSet's pods: which revision of the template they were made from."""
+
+
+def stuck(workload: Object, pod: Object) -> bool:
+    """Whether a pod is of an older revision of its StatefulSet and does not run.
+
+    The controller replaces pods that run, one after another, and waits for ever for one that does not: a pod with an
+    image that is not to be had stays when the image is put right, until somebody deletes it.
+    """
+    status, metadata = workload.get("status", {}), pod["metadata"]
+    owners = {(one["kind"], one["name"]) for one in metadata.get("ownerReferences") or []}
+    if ("StatefulSet", workload["metadata"]["name"]) not in owners:
+        return False
+    if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
+        return False
+    if labels_of(pod).get(REVISION_LABEL) in (None, status.get("updateRevision")) or "deletionTimestamp" in metadata:
+        return False
+    return not is_ready(pod) and (pod.get("status", {}).get("phase") == "Pending" or trouble(pod) is not None)
 
 
 def unready(workload: Object) -> str | None:

@@ -10,12 +10,12 @@ from datamill_infra.drivers.helm.records import COMPONENT_LABEL, DEPLOYED, DIGES
 from datamill_infra.kubernetes.objects import Ref
 from datamill_infra.kubernetes.ownership import added_fields, removal
 from datamill_infra.kubernetes.pods import explain, pods_of, trouble
-from datamill_infra.kubernetes.readiness import API_VERSIONS, KINDS, unready
+from datamill_infra.kubernetes.readiness import API_VERSIONS, KINDS, stuck, unready
 from datamill_infra.model.errors import PlatformError, UnhealthyError
 from datamill_infra.model.units import RolloutReady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from datamill_infra.drivers.driver import Notify
     from datamill_infra.drivers.helm.door import Helm
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datamill_infra.drivers.helm.sighting import Sighting
     from datamill_infra.drivers.helm.units import RenderedUnit, UnitRenderer
     from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.objects import Object
 
 POLL_SECONDS = 0.5
 NOTICE_SECONDS = 1.0
@@ -141,6 +142,13 @@ class Applier:
             instruction="Find out who writes them: `kubectl get --show-managed-fields`.",
         )
 
+    def _replace(self, pods: Sequence[Object], notify: Notify) -> None:
+        """Delete pods that would stay as they are for ever; their controller makes them anew."""
+        for ref in map(Ref.of, pods):
+            self._check()
+            notify("replacing", f"{ref}, which is of an older revision and does not run")
+            self.cluster.delete(ref)
+
     def _rolled_out(
         self, unit: RenderedUnit, wanted: RolloutReady, notify: Notify, cancelled: Callable[[], bool]
     ) -> None:
@@ -155,7 +163,11 @@ class Applier:
                 return
             if cancelled():
                 raise CancelledError(f"Interrupted while waiting for {ref}.", instruction="`datamill up` continues.")
-            causes = [cause for pod in pods_of(self.cluster, unit.namespace, unit.release) if (cause := trouble(pod))]
+            pods = pods_of(self.cluster, unit.namespace, unit.release)
+            if found and (left := [pod for pod in pods if stuck(found, pod)]):
+                self._replace(left, notify)
+                continue
+            causes = [cause for pod in pods if (cause := trouble(pod))]
             if self._clock() >= next_notice:
                 notify("waiting", "; ".join([f"{ref}: {reason}", *map(str, causes)]))
                 next_notice = self._clock() + NOTICE_SECONDS

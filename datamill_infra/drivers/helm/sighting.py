@@ -10,9 +10,11 @@ from datamill_infra.drivers.helm.records import DEPLOYED
 from datamill_infra.kubernetes.comparison import differences, fields
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, MANAGED_BY_LABEL, Ref, annotations_of, selector
 from datamill_infra.kubernetes.ownership import added_fields
+from datamill_infra.kubernetes.pods import pods_of
+from datamill_infra.kubernetes.readiness import stuck
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from datamill_infra.drivers.helm.records import Record
     from datamill_infra.drivers.helm.units import RenderedUnit
@@ -56,6 +58,7 @@ class Sighting:
         added: fields that others put into rendered objects.
         extra: objects that carry the release's labels and were not rendered.
         strangers: objects in the place of rendered ones that Helm did not make for this release.
+        stuck: pods of an older revision that do not run, and that no controller replaces.
     """
 
     unit: RenderedUnit
@@ -65,6 +68,7 @@ class Sighting:
     added: Mapping[Ref, tuple[AddedField, ...]] = field(default_factory=dict)
     extra: tuple[Ref, ...] = ()
     strangers: tuple[Ref, ...] = ()
+    stuck: tuple[Ref, ...] = ()
 
     @property
     def exists(self) -> bool:
@@ -83,6 +87,7 @@ class Sighting:
         told += [f"{ref}: {item}." for ref, items in self.differing.items() for item in items]
         told += [f"{ref}: {item}." for ref, items in self.added.items() for item in items]
         told += [f"{ref} was added." for ref in self.extra]
+        told += [f"{ref} is of an older revision and does not run." for ref in self.stuck]
         if self.record and self.record.pending:
             told.append(f"Helm was ended while it worked on {self.unit.release} ({self.record.status}).")
         return tuple(told)
@@ -132,6 +137,7 @@ def look(cluster: Cluster, unit: RenderedUnit, record: Record | None) -> Sightin
         added={ref: kept for ref, items in added.items() if (kept := _others(items, differing[ref]))},
         extra=tuple(sorted(ref for ref in live if ref not in wanted)),
         strangers=tuple(ref for ref, item in there.items() if annotations_of(item).get(RELEASE_NAME) != unit.release),
+        stuck=tuple(_stuck(cluster, unit, there.values())),
     )
 
 
@@ -147,6 +153,17 @@ def _live(cluster: Cluster, unit: RenderedUnit) -> dict[Ref, Object]:
         singles = dict(zip(unlabelled, pool.map(cluster.get, unlabelled), strict=True))
     found |= {ref: item for ref, item in singles.items() if item is not None}
     return {ref: item for ref, item in found.items() if ref in wanted or not item["metadata"].get("ownerReferences")}
+
+
+def _stuck(cluster: Cluster, unit: RenderedUnit, live: Iterable[Object]) -> Iterator[Ref]:
+    waiting = [
+        item
+        for item in live
+        if item["kind"] == "StatefulSet" and item.get("status", {}).get("readyReplicas", 0) < item["spec"]["replicas"]
+    ]
+    if waiting:
+        pods = pods_of(cluster, unit.namespace, unit.release)
+        yield from (Ref.of(pod) for pod in pods if any(stuck(item, pod) for item in waiting))
 
 
 def _others(items: tuple[AddedField, ...], known: tuple[FieldDifference, ...]) -> tuple[AddedField, ...]:

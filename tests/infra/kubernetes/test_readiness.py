@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from datamill_infra.kubernetes.readiness import unready
+from datamill_infra.kubernetes.readiness import REVISION_LABEL, stuck, unready
 
 
 def workload(kind: str, replicas: int = 2, generation: int = 3, **status: object) -> dict[str, Any]:
@@ -54,3 +54,31 @@ def test_pods_that_are_still_to_go_are_told() -> None:
     item = workload("StatefulSet", readyReplicas=3, **SAME)
     item["status"]["replicas"] = 3
     assert "1 of its old pods are still there" == unready(item)
+
+
+def pod(phase: str = "Pending", revision: str = "b", owner: str = "frog", **metadata: object) -> dict[str, Any]:
+    given = {"labels": {REVISION_LABEL: revision}, "ownerReferences": [{"kind": "StatefulSet", "name": owner}]}
+    ready = {"type": "Ready", "status": "True" if phase == "Running" else "False"}
+    return {
+        "kind": "Pod",
+        "metadata": {"name": f"{owner}-0", **given, **metadata},
+        "status": {"phase": phase, "conditions": [ready]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (True, pod()),
+        (False, pod("Running")),
+        (False, pod(revision="a")),
+        (False, pod(owner="fly")),
+        (False, pod(deletionTimestamp="2026-11-26T00:00:00Z")),
+    ],
+)
+def test_only_a_pod_of_an_older_revision_that_does_not_run_is_stuck(wanted: bool, found: dict[str, Any]) -> None:
+    item = workload("StatefulSet", updateRevision="a")
+    item["metadata"]["name"] = "frog"
+    assert wanted == stuck(item, found)
+    item["metadata"]["generation"] = 4  # its controller may still see the older one as the newest
+    assert not stuck(item, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import threading
@@ -17,7 +18,9 @@ from datamill_infra.drivers.releases import Releases
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.kubernetes.cluster import Cluster
 from datamill_infra.kubernetes.memory import MemoryCluster
-from datamill_infra.kubernetes.objects import Object, Ref
+from datamill_infra.kubernetes.objects import Object, Ref, labels_of
+from datamill_infra.kubernetes.pods import is_ready
+from datamill_infra.kubernetes.readiness import REVISION_LABEL
 from datamill_infra.model.deployment import Deployment
 
 NAMESPACE = "datamill"
@@ -198,6 +201,8 @@ class Pond:
 
     def _control(self, ref: Ref) -> None:
         """What the controllers of a cluster would do."""
+        if ref.kind == "Pod":
+            ref = Ref("apps/v1", "StatefulSet", NAMESPACE, ref.name.removesuffix("-0"))
         if ref.kind != "StatefulSet" or ref.name not in ("frog", "fly"):
             return
         pod = Ref("v1", "Pod", NAMESPACE, f"{ref.name}-0")
@@ -205,18 +210,34 @@ class Pond:
         if workload is None:
             self.cluster.objects.pop(pod, None)
             return
+        template = workload["spec"]["template"]
+        revision = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:8]
+        before = self.cluster.get(pod)
+        # As the real one: it waits for a pod that does not run, also when its revision is not wanted any more.
+        waits = before is not None and not is_ready(before) and labels_of(before)[REVISION_LABEL] != revision
         reason = self.trouble.get(ref.name)
-        ready = 0 if reason else 1
-        counts = {"replicas": 1, "readyReplicas": ready, "currentRevision": "a", "updateRevision": "a"}
-        workload["status"] = counts
+        ready = 0 if reason or waits else 1
+        workload["status"] = {
+            "replicas": 1,
+            "readyReplicas": ready,
+            "currentRevision": revision,
+            "updateRevision": revision,
+        }
         self.cluster.put(workload)
+        if waits:
+            return
         waiting = [{"name": "web", "state": {"waiting": {"reason": reason, "message": "no such image"}}}]
         self.cluster.put(
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": {**workload["spec"]["template"]["metadata"], "name": pod.name, "namespace": NAMESPACE},
-                "spec": workload["spec"]["template"]["spec"],
+                "metadata": {
+                    "name": pod.name,
+                    "namespace": NAMESPACE,
+                    "labels": {**template["metadata"]["labels"], REVISION_LABEL: revision},
+                    "ownerReferences": [{"kind": "StatefulSet", "name": ref.name}],
+                },
+                "spec": template["spec"],
                 "status": {
                     "phase": "Pending" if reason else "Running",
                     "conditions": [{"type": "Ready", "status": "False" if reason else "True"}],

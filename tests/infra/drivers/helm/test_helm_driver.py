@@ -180,6 +180,31 @@ def test_an_image_that_is_not_to_be_had_fails_at_once_and_stops_only_what_needs_
     assert "pod frog-0: ErrImageNeverPull (no such image)" in outcomes["frog"].message
 
 
+def test_a_pod_that_never_ran_makes_room_for_the_next_revision(pond: Pond) -> None:
+    pond.up()
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    assert "failed" == pond.up()["frog"].status
+    pond.trouble.clear()
+    pond.write()
+    assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
+    assert "in-sync" == pond.states()["frog"]
+
+
+def test_a_pod_that_never_ran_and_was_left_by_a_killed_up_is_told_and_replaced(pond: Pond) -> None:
+    pond.up()
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    pond.up()
+    pond.trouble.clear()
+    pond.write()
+    driver = pond.driver
+    driver.applier.apply(driver._look("frog")[0], driver.desired("frog").digest, lambda *_: None)
+    assert ("Pod frog-0 is of an older revision and does not run.",) == pond.driver.observe("frog").drift
+    assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
+    assert "in-sync" == pond.states()["frog"]
+
+
 def test_the_lease_is_held_only_while_something_is_written(pond: Pond) -> None:
     pond.up()
     lease = pond.cluster.objects[pond.ref("Lease", "datamill-writer")]
