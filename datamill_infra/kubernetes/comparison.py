@@ -36,6 +36,9 @@ NUMBERED = "ports"
 
 QUANTITIES = re.compile(r"(\.(requests|limits|capacity|hard)\.[^.]+|\.sizeLimit)$")
 
+REFUSALS = frozenset({"allowPrivilegeEscalation", "automountServiceAccountToken", "enableServiceLinks"})
+"""Fields that mean yes when they are not there, so that a ``false`` which was removed is a difference."""
+
 ALLOWED: tuple[tuple[str, re.Pattern[str]], ...] = (
     # Certificate controllers inject the authority that signed a webhook's certificate.
     (r"(Mutating|Validating)WebhookConfiguration", re.compile(r"^webhooks\[.*\]\.clientConfig\.caBundle$")),
@@ -110,7 +113,7 @@ def _comparable(item: Object) -> Object:
 
 
 def _compare(wanted: object, found: object, path: str) -> Iterator[FieldDifference]:
-    if wanted is None or (_empty(wanted) and _empty(found)):
+    if wanted is None or (_empty(wanted) and _empty(found) and not _has_refusal(wanted, path)):
         return
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key, value in wanted.items():
@@ -181,6 +184,13 @@ def _empty(value: object) -> bool:
     if isinstance(value, dict):
         return all(_empty(part) for part in value.values())
     return value is None or value in ("", False, 0, [])
+
+
+def _has_refusal(wanted: object, path: str) -> bool:
+    """Whether a field, or one below it, says no where saying nothing would mean yes."""
+    if isinstance(wanted, dict):
+        return any(_has_refusal(value, _below(path, key)) for key, value in wanted.items())
+    return wanted is False and path.rpartition(".")[2] in REFUSALS
 
 
 def _same(wanted: object, found: object, path: str) -> bool:

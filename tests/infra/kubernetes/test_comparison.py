@@ -68,6 +68,16 @@ def test_what_is_empty_and_what_is_not_there_are_the_same() -> None:
     assert [] == told(wanted, workload())
 
 
+def test_a_refusal_that_was_removed_is_a_difference() -> None:
+    wanted = workload(securityContext={"allowPrivilegeEscalation": False, "privileged": False})
+    wanted["spec"]["template"]["spec"]["automountServiceAccountToken"] = False
+    assert [
+        f"{AT}.securityContext.allowPrivilegeEscalation is missing",
+        "spec.template.spec.automountServiceAccountToken is missing",
+    ] == told(wanted, workload())
+    assert [] == told(wanted, wanted)
+
+
 def test_an_empty_list_that_was_filled_is_a_difference() -> None:
     assert [f"{AT}.args is ['-v'] instead of []"] == told(workload(args=[]), workload(args=["-v"]))
 
