@@ -5,6 +5,7 @@ A machine without root or Go does not skip these tests: it fails them, with the 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -60,6 +61,24 @@ def lab(provider: LabProvider, busybox: Path) -> Iterator[str]:
         yield NAME
     finally:
         provider.delete(NAME, notify=print)
+
+
+@pytest.fixture(scope="session")
+def audited(provider: LabProvider, lab: str) -> Callable[[], list[str]]:
+    """The administrator's writes to the API server so far, leases and events aside; the tests have no other user."""
+    found = provider.records.find(lab)
+    assert found is not None
+    log = found.path("log", "audit.log")
+
+    def written() -> list[str]:
+        lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        return [
+            f"{line['verb']} {line['requestURI']}"
+            for line in lines
+            if line["user"]["username"] == "lab-admin" and "dryRun=All" not in line["requestURI"]
+        ]
+
+    return written
 
 
 @pytest.fixture(scope="session")

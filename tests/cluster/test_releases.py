@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,12 +42,14 @@ def test_everything_is_healthy_and_nothing_was_restarted(mill: Mill) -> None:
     assert [0, 0] == [pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods]
 
 
-def test_a_second_up_and_ten_looks_write_nothing(mill: Mill) -> None:
-    before = mill.versions()
+def test_a_second_up_and_ten_looks_write_nothing(mill: Mill, audited: Callable[[], list[str]]) -> None:
+    before, written = mill.versions(), audited()
+    assert any(f"/namespaces/{mill.namespace}/configmaps" in line for line in written)
     assert "nothing had to be changed" in mill.run("up").stdout
     for _ in range(10):
         mill.run("plan", expect=0)
     assert before == mill.versions()
+    assert written == audited()
 
 
 def test_no_secret_is_in_values_releases_logs_or_on_a_command_line(mill: Mill) -> None:
