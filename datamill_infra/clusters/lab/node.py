@@ -14,10 +14,12 @@ Servers of Kubernetes write to places that are the same for every node of a mach
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.05
-AFTER_SECONDS = 60.0
+AFTER_SECONDS = 120.0
 # A server that ends again and again is started once a second, so that its log stays readable.
 RESTART_SECONDS = 1.0
 
@@ -70,15 +72,31 @@ class Node:
                 self._start(ended)
 
     def _wait_for(self, after: str | None) -> None:
-        """Wait for a socket, but not for ever: a server that needs it ends without it, and is started again."""
+        """Wait for another server, but not for ever: who needs it ends without it, and is started again."""
         deadline = time.monotonic() + AFTER_SECONDS
-        while after and not _listens(after) and time.monotonic() < deadline:
+        while after and not self._answers(after) and time.monotonic() < deadline:
             with contextlib.suppress(ChildProcessError):
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid and (ended := self._ended(pid, status)) is not None:
                     time.sleep(RESTART_SECONDS)
                     self._start(ended)
             time.sleep(POLL_SECONDS)
+
+    def _answers(self, after: str) -> bool:
+        """Whether somebody accepts connections, or says that it is ready when an address of the web is given."""
+        if not after.startswith("https:"):
+            return _listens(after)
+        host, _, path = after.removeprefix("https://").partition("/")
+        identity = self.plan["identity"]
+        try:
+            context = ssl.create_default_context(cafile=identity["authority"])
+            context.load_cert_chain(identity["certificate"], identity["key"])
+            connection = http.client.HTTPSConnection(host, timeout=1, context=context)
+            with contextlib.closing(connection):
+                connection.request("GET", f"/{path}")
+                return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
     def _start(self, name: str) -> None:
         server = self.servers[name]

@@ -27,7 +27,8 @@ class Server:
         name: also of its log.
         argv: absolute program and arguments; no secrets.
         environment: all of it.
-        after: who must listen before it starts, ``unix:PATH`` or ``tcp:HOST:PORT``; ``None`` for nobody.
+        after: who must listen before it starts, ``unix:PATH`` or ``tcp:HOST:PORT``, or answer well, ``https://...``;
+            ``None`` for nobody.
     """
 
     name: str
@@ -55,7 +56,8 @@ class Programs:
 
 def servers(lab: Lab, programs: Programs) -> tuple[Server, ...]:
     """All servers, in the order of their start."""
-    api = f"tcp:{lab.node_address}:{API_PORT}"
+    # It listens before it has made the rights of its own clients, and some of them end when they are refused.
+    api = f"{lab.server}/readyz"
     made: list[tuple[str, Path, list[str], str | None]] = [
         ("containerd", programs.containerd, ["--config", str(lab.path("settings", "containerd.toml"))], None),
         ("etcd", programs.etcd, _etcd(lab), None),
@@ -80,6 +82,12 @@ def node_plan(lab: Lab, programs: Programs) -> dict[str, Any]:
     """What the node's first process does, as it reads it."""
     return {
         "hostname": lab.node,
+        # Who asks the API server whether it is ready; everybody it knows may.
+        "identity": {
+            "authority": str(lab.path("pki", "ca.crt")),
+            "certificate": str(lab.path("pki", "kube-scheduler.crt")),
+            "key": str(lab.path("pki", "kube-scheduler.key")),
+        },
         "mounts": [
             [str(lab.path("log")), "/var/log"],
             [str(lab.path("kubelet")), "/var/lib/kubelet"],
