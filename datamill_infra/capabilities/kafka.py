@@ -103,25 +103,30 @@ class _Admin:
     def __init__(self, connection: ResolvedConnection, attempt: Attempt) -> None:
         self._attempt = attempt
         self._errors: list[KafkaError] = []
-        self._client = AdminClient(
-            {
-                **client_options(connection),
-                "client.id": "datamill-probe",
-                "error_cb": self._errors.append,
-                "logger": QUIET,
-            }
-        )
+        self._options = {
+            **client_options(connection),
+            "client.id": "datamill-probe",
+            "error_cb": self._errors.append,
+            "logger": QUIET,
+        }
+        self._client = AdminClient(self._options)
 
     def metadata(self) -> ClusterMetadata:
         """Of the cluster, with all topics."""
+        patience = SLICE_SECONDS
         while True:
             remaining = self._attempt.left("asking for the cluster's metadata")
             try:
-                return self._client.list_topics(timeout=min(remaining, SLICE_SECONDS))
+                return self._client.list_topics(timeout=min(remaining, patience))
             except KafkaException as error:
                 self._give_up_when_refused()
                 if self._attempt.spent > self._attempt.timeout - SLICE_SECONDS / 2:
                     raise self._attempt.failed(self._reason(error)) from None
+                if any(said.code() == KafkaError._RESOLVE for said in self._errors):  # noqa: SLF001  (as above)
+                    # The answer came after we had stopped waiting, and now the client asks where the brokers say that
+                    # they are, which through a forwarded port means nothing: ask anew, and wait longer.
+                    self._client, patience = AdminClient(self._options), 2 * patience
+                    self._errors.clear()
 
     def create(self, wanted: Mapping[str, NewTopic]) -> None:
         """Create what is missing, and wait until it can be used."""

@@ -77,7 +77,9 @@ def restarts(pod: Object) -> int:
 
 
 def trouble(pod: Object) -> Trouble | None:
-    """What keeps a pod from running, or ``None`` when nothing does."""
+    """What keeps a pod from running, or ``None`` when nothing does; one that is being deleted need not run any more."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return None
     name = str(pod["metadata"]["name"])
     for status in _containers(pod):
         waiting = status.get("state", {}).get("waiting")

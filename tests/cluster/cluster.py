@@ -34,7 +34,9 @@ class Cluster:
         return self.core.read_namespaced_pod(name, self.namespace)
 
     def logs(self, name: str) -> str:
-        return self.core.read_namespaced_pod_log(name, self.namespace)
+        # As it came: the client would print the bytes as Python writes them.
+        answer = self.core.read_namespaced_pod_log(name, self.namespace, _preload_content=False)
+        return str(answer.data.decode("utf-8"))
 
     def run(self, name: str, script: str, *, claim: str | None = None, labels: dict[str, str] | None = None) -> str:
         """Run a pod to its end and return what it printed; a failed one is shown with its output."""

@@ -67,6 +67,12 @@ def test_a_pod_that_is_being_made_is_in_no_trouble(reason: str) -> None:
     assert trouble(pod(waiting(reason), phase="Pending")) is None
 
 
+def test_a_pod_that_is_going_is_in_no_trouble() -> None:
+    going = pod(waiting("ErrImageNeverPull"))
+    going["metadata"]["deletionTimestamp"] = "2026-11-26T00:00:00Z"
+    assert trouble(going) is None
+
+
 def test_a_pod_that_is_going_is_not_ready() -> None:
     found = pod(conditions=[{"type": "Ready", "status": "True"}])
     assert is_ready(found)
