@@ -21,7 +21,7 @@ def port() -> Iterator[int]:
 
 
 class Client:
-    """As librdkafka does it: who asked once, and had no answer in time, asks at the brokers' own address from then on."""
+    """As librdkafka: who asked once, and had no answer in time, asks at the brokers' own address from then on."""
 
     made = 0
     answers_after = 0.8
