@@ -88,10 +88,16 @@ def pod_manifest(
                 "imagePullPolicy": "Never",
                 "command": ["/busybox", "sh", "-c", script],
                 "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-                "volumeMounts": [{"name": "data", "mountPath": "/data"}] if claim else [],
+                "volumeMounts": [
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (of a pod)
+                    *([{"name": "data", "mountPath": "/data"}] if claim else []),
+                ],
             }
         ],
-        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else [],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},  # the image has one file, and no folder
+            *([{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []),
+        ],
     }
     metadata = {"name": name, "labels": labels or {"app": name}}
     if kind == "Job":
