@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def difference(before: dict[str, set[str]], after: dict[str, set[str]], *, other
         kind: sorted(
             f"{'+' if entry in after[kind] else '-'} {entry}"
             for entry in before[kind] ^ after[kind]
-            if not any(other in entry for other in others)
+            # Whole words: the name of one lab may be the beginning of another's.
+            if not any(re.search(rf"(?<![\w.-]){re.escape(other)}(?![\w.-])", entry) for other in others)
         )
         for kind in before
     }
@@ -59,12 +61,14 @@ def _processes() -> set[str]:
         try:
             namespace = str((entry / "ns" / "pid").readlink())
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            # Pods have process namespaces of their own; their control group says whose they are.
+            groups = {line.rpartition(":")[2] for line in (entry / "cgroup").read_text().splitlines()} - {"/"}
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
         except PermissionError:
             continue  # it has rights that we lack, so it is none that we started
         if namespace != here or "node.py" in command:
-            found.add(f"{entry.name} {namespace} {command}")
+            found.add(f"{entry.name} {namespace} {command} {' '.join(sorted(groups))}")
     return found
 
 
