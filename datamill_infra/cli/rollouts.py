@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from datamill_infra.cli.board import open_board
 from datamill_infra.cli.streams import set_aside
-from datamill_infra.cli.verdicts import raise_for
-from datamill_infra.model.errors import PlatformError
+from datamill_infra.cli.verdicts import kind_of, raise_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +110,7 @@ def _judge(report: RunReport, ends: Mapping[str, Event], again: str) -> None:
     failed = ", ".join(name for name, event in bad.items() if event.state == "failed")
     left = ", ".join(name for name, event in bad.items() if event.state == "skipped")
     instructions = "\n".join(dict.fromkeys(failure.instruction for _, failure in report.failures))
-    raise PlatformError(
+    raise kind_of(report)(
         f"Failed: {failed}." + (f" Left as they are, because they need what failed: {left}." if left else ""),
         instruction=f"{instructions}\nThen: {again}".strip(),
     )

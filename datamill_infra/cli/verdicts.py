@@ -36,9 +36,13 @@ def raise_for(report: RunReport, *, again: str) -> None:
     instruction = _instruction(report, [failure for _, failure in failures], again)
     if report.status == "blocked":
         raise BlockedError(reason, instruction=instruction)
-    kinds = {failure.error for _, failure in failures}
-    kind = _BY_NAME.get(kinds.pop(), PlatformError) if len(kinds) == 1 else PlatformError
-    raise kind(reason, instruction=instruction)
+    raise kind_of(report)(reason, instruction=instruction)
+
+
+def kind_of(report: RunReport) -> type[DatamillError]:
+    """The class of a failed run's error, which decides the exit code: what the failing code named, if it agrees."""
+    kinds = {failure.error for _, failure in report.failures}
+    return _BY_NAME.get(kinds.pop(), PlatformError) if len(kinds) == 1 else PlatformError
 
 
 def _instruction(report: RunReport, failures: list[Failure], again: str) -> str:

@@ -109,11 +109,11 @@ def test_of_two_ups_at_once_both_end_well_or_one_says_who_is_at_work(mill: Mill)
     other.write(s3proxy={"values": {"heap": "200m", "storage": {"size": "1Gi"}}})
     first = mill.start("up")
     second = other.run("up", expect=None)
-    _, said = first.communicate()
+    said = "".join(first.communicate())
     codes = sorted([first.returncode, second.returncode])
     assert codes in ([0, 0], [0, 4]), f"{said}\n{second.stderr}"
     if codes == [0, 4]:
-        assert "is being changed by datamill on" in said + second.stderr
+        assert "is being changed by datamill on" in said + second.stdout + second.stderr
     mill.write()
     mill.run("up")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from datamill_infra.cli import rollouts
 from datamill_infra.cli.reports import Failure, RunReport, Status, StepReport, is_interrupt
 from datamill_infra.cli.verdicts import raise_for
+from datamill_infra.drivers.passes import Event
 from datamill_infra.model.errors import BlockedError, ConfigurationError, LockedError, PlatformError
 
 
@@ -31,6 +33,12 @@ def test_the_error_that_a_step_named_is_raised_again(name: str, kind: type[Excep
     with pytest.raises(kind) as raised:
         raise_for(report("failed", Failure("no", "Do this.", name)), again="datamill up")
     assert "Do this." in str(raised.value)
+
+
+def test_a_deploy_whose_causes_were_shown_ends_with_their_exit_code() -> None:
+    failed = {"frog": Event("frog", "failed", "Somebody else is at work.", 0.0)}
+    with pytest.raises(LockedError, match="Failed: frog"):
+        rollouts._judge(report("failed", Failure("no", "Wait.", "LockedError")), failed, "datamill up")
 
 
 def test_a_blocked_run_names_repair_and_the_command_to_repeat() -> None:
