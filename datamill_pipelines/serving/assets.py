@@ -12,6 +12,7 @@ import dagster as dg
 from datamill_infra.model.told import told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.serving.bucket import BucketRepository
 from datamill_pipelines.serving.champion import champion
 from datamill_pipelines.serving.errors import ServingError
 from datamill_pipelines.serving.inputs import features, tensors
@@ -45,7 +46,9 @@ def serving_flight_delay(
     url = platform.get("mlflow").text("url")
     chosen = champion(url, MODEL)
     connection = platform.get("inference")
-    server, repository = ModelServer(connection.text("url")), ModelRepository(connection.text("model_repository"))
+    root = connection.text("model_repository")
+    repository = BucketRepository(root, platform.get("s3")) if "://" in root else ModelRepository(root)
+    server = ModelServer(connection.text("url"))
     before = repository.versions(MODEL)
     if chosen.version not in before:
         with tempfile.TemporaryDirectory() as directory:

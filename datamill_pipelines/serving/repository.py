@@ -21,6 +21,12 @@ RUNTIME = "datamill_pipelines.serving.runtime.TabularClassifier"
 SETTINGS = "model-settings.json"
 
 
+def version_settings(name: str, version: str, model_file: str, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What MLServer is told about a version: ``model-settings.json``."""
+    parameters = {"uri": f"./{model_file}", "version": version, "extra": dict(extra)}
+    return {"name": name, "implementation": RUNTIME, "parameters": parameters}
+
+
 class ModelRepository:
     """A directory of models.
 
@@ -58,11 +64,7 @@ class ModelRepository:
             extra: what the runtime needs to know: classes to trust, features.
         """
         target = self._root / name / version
-        settings = {
-            "name": name,
-            "implementation": RUNTIME,
-            "parameters": {"uri": f"./{model_file.name}", "version": version, "extra": dict(extra)},
-        }
+        settings = version_settings(name, version, model_file.name, extra)
         if self.settings(name, version) == settings:
             return
         # A dot keeps a half-written version out of the server's sight only if it has no settings yet: they come last.

@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
 CHARTS = chart_names(charts_folder())
 STATEFUL = ["kafka", "mlflow", "postgres", "rabbitmq", "s3proxy"]
 CHANGED = {
+    "mlserver": {"s3": {"bucket": "others"}},
     "kafka": {"secret": {"key": "other"}},
     "postgres": {"connections": 30},
     "rabbitmq": {"minDiskFree": "1GB"},
@@ -32,7 +33,16 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {"datamill": {"global": {"runs": "mill-
 """What a chart cannot do without."""
 
 WITHOUT_SECRET = frozenset({"dask"})
-OWN_DOOR = {"datamill": ["web"], "kafka": ["broker"], "postgres": ["sql"], "rabbitmq": ["mqtt", "amqp"]}
+OWN_DOOR = {
+    "dask": ["scheduler", "dashboard"],
+    "datamill": ["web"],
+    "kafka": ["broker"],
+    "mlflow": ["http"],
+    "mlserver": ["http", "grpc"],
+    "postgres": ["sql"],
+    "rabbitmq": ["mqtt", "amqp"],
+    "s3proxy": ["http"],
+}
 Render = Callable[..., list[Object]]
 
 
@@ -145,7 +155,7 @@ def test_only_named_clients_the_run_namespace_and_the_test_may_connect(chart: st
     graph = {"clients": ["mlflow"], "runs": "mill-runs"}
     others = one(render(chart, {"global": graph}), "NetworkPolicy", chart)["spec"]["ingress"][1:]
     (rule,) = others
-    assert OWN_DOOR.get(chart, [port["port"] for port in rule["ports"]]) == [port["port"] for port in rule["ports"]]
+    assert OWN_DOOR[chart] == [port["port"] for port in rule["ports"]]
     named, namespaced, tests = [], [], []
     for peer in rule["from"]:
         labels = peer["podSelector"]["matchLabels"]

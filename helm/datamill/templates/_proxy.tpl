@@ -45,8 +45,17 @@ http {
     }
     location = /healthz {
       auth_basic off;
-      proxy_method HEAD;
+      # The web server answers that it takes no such request there: it lives, and has told nothing about itself.
+      proxy_method POST;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_intercept_errors on;
+      error_page 405 = @alive;
       proxy_pass http://127.0.0.1:3000/server_info;
+    }
+    location @alive {
+      auth_basic off;
+      return 204;
     }
   }
 }
@@ -55,6 +64,11 @@ http {
 {{/* The proxy reads users from a file in memory. */}}
 {{- define "datamill.proxyStart" -}}
 umask 077
-printf '%s:{PLAIN}%s\n' {{ .Values.proxy.username }} "$(cat /etc/datamill-secret/{{ .Values.secret.key }})" > /run/nginx/users
+password="$(cat /etc/datamill-secret/{{ .Values.secret.key }})"
+case "$password" in
+  "" | *:*) echo "The password is empty or has a colon in it, which ends it in a file of users." >&2; exit 1 ;;
+esac
+printf '%s:{PLAIN}%s\n' {{ .Values.proxy.username }} "$password" > /run/nginx/users
+unset password
 exec nginx -e stderr -c /etc/datamill/nginx.conf
 {{- end }}
