@@ -97,6 +97,9 @@ def test_a_run_reaches_the_door_of_every_component_and_nobody_reaches_a_run(
     run = Pod("run", namespaces.runs, RUN_LABELS)
     assert {(name, port) for name, ports in DOORS.items() for port in ports} == reachable(run, pods, policies)
     assert set() == {pod.name for pod in pods for port in (22, 4000, 8080) if policies.allows(pod, run, port)}
+    outside = Pod("outside", "elsewhere", {}, {"web": 8080})
+    assert not policies.allows(outside, run, 8080)
+    assert [443, 6443] == [port for port in (22, 443, 5432, 6443, 8080) if policies.allows(run, outside, port)]
     stranger = Pod("stranger", namespaces.runs, {"app": "other"})
     assert set() == reachable(stranger, pods, policies)
     elsewhere = Pod("run", "elsewhere", RUN_LABELS)

@@ -43,9 +43,10 @@ def test_a_dependant_starts_only_after_what_it_needs_is_healthy(bench: Bench) ->
     assert order.index(("echo", "healthy")) < order.index(("parrot", "checking"))
 
 
-def test_a_claim_is_provisioned_at_the_provider(bench: Bench) -> None:
+def test_a_claim_is_provisioned_at_the_provider_as_consumer_and_as_owner(bench: Bench) -> None:
     bench.up()
-    assert (bench.home / "components" / "echo" / "data" / "claims").read_text(encoding="utf-8") == "perch\n"
+    claims = (bench.home / "components" / "echo" / "data" / "claims").read_text(encoding="utf-8")
+    assert ["perch", "perch-for-echo"] == claims.split()
 
 
 def test_a_failure_stops_only_what_depends_on_it(bench: Bench) -> None:

@@ -122,20 +122,21 @@ def test_the_server_finds_what_was_put_in_the_moment_before(
     assert [] == [file for file in (tmp_path / "models" / "m" / "1").rglob("*") if file.is_file()]
 
 
-def test_what_has_not_changed_is_not_fetched_again(
+def test_settings_are_fetched_last_and_what_has_not_changed_not_again(
     repository: BucketRepository, mirror: MirroredRepository, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository.add("m", "1", model_file, {})
-    mirror.follow()
     fetched: list[str] = []
     fetch = mirror._bucket.fetch
     monkeypatch.setattr(mirror._bucket, "fetch", lambda key, file: (fetched.append(key), fetch(key, file)))
+    repository.add("m", "1", model_file, {})
+    mirror.follow()
+    assert ["model.skops", SETTINGS] == [key.rpartition("/")[2] for key in fetched]
+    fetched.clear()
     mirror.follow()
     assert [] == fetched
     repository.add("m", "1", model_file, {"now": "others"})
     mirror.follow()
-    assert fetched
-    assert fetched[-1].endswith(SETTINGS)
+    assert [SETTINGS] == [key.rpartition("/")[2] for key in fetched]
 
 
 def test_a_copy_that_lost_a_file_gets_it_again(

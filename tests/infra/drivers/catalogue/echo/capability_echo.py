@@ -37,5 +37,9 @@ def provision(connection: ResolvedConnection, claim: Mapping[str, object]) -> No
     ask(connection, f"/claim/{claim['name']}")
 
 
+def admit(owner: ResolvedConnection, connection: ResolvedConnection, claim: Mapping[str, object]) -> None:
+    ask(owner, f"/claim/{claim['name']}-for-{connection.component}")
+
+
 def environment(connection: ResolvedConnection) -> dict[str, str]:
     return {"ECHO": f"{connection.text('host')}:{connection.text('port')}"}
