@@ -69,7 +69,7 @@ class FakeHelm(Helm):
             self._record(release, namespace, revision, "failed", labels)
             raise HelmError(reason, instruction="Correct it.")
         for item in self.template(release, namespace, chart, values):
-            metadata = {**item["metadata"], "namespace": namespace}
+            metadata = {"namespace": namespace, **item["metadata"]}
             metadata["annotations"] = {**metadata.get("annotations", {}), RELEASE_NAME: release}
             self.cluster.applied({**item, "metadata": metadata}, "helm")
         for record in before:
@@ -81,8 +81,7 @@ class FakeHelm(Helm):
         """See :meth:`Helm.uninstall`."""
         del context
         for ref, item in list(self.cluster.objects.items()):
-            mine = item["metadata"].get("annotations", {}).get(RELEASE_NAME) == release
-            if ref.namespace == namespace and mine:
+            if item["metadata"].get("annotations", {}).get(RELEASE_NAME) == release:
                 self.cluster.delete(ref)
         for record in self._records(release, namespace):
             self.cluster.delete(Ref.of(record))

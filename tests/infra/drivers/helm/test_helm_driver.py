@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from infra.drivers.helm.pond import NAMESPACE, Pond, render
 
 from datamill_infra.kubernetes.objects import Object, Ref
 from datamill_infra.model.errors import ConfigurationError, LockedError
+
+RUNS = "datamill-runs"
 
 
 def test_everything_is_applied_in_order_and_becomes_healthy(pond: Pond) -> None:
@@ -311,3 +315,39 @@ def test_a_consumer_has_the_secrets_of_what_it_needs_in_a_secret_of_its_own(pond
     assert {"frog.password": base64.b64encode(password.encode()).decode()} == secret["data"]
     pond.rollout.down()
     assert pond.ref("Secret", "fly-connections") not in pond.cluster.objects
+
+
+def _render_with_rights_elsewhere(release: str, namespace: str, values: Mapping[str, Any]) -> list[Object]:
+    metadata = {"name": "frog-rights", "namespace": RUNS, "labels": {"app.kubernetes.io/instance": release}}
+    elsewhere = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"jump": "far"}}
+    return [*render(release, namespace, values), elsewhere]
+
+
+def test_a_release_may_have_objects_in_the_namespace_of_runs(pond: Pond) -> None:
+    pond.helm.render = {**pond.helm.render, "frog": _render_with_rights_elsewhere}
+    assert {"frog": "changed", "fly": "changed"} == pond.statuses()
+    namespace = pond.cluster.objects[Ref("v1", "Namespace", "", RUNS)]
+    assert "restricted" == namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    pond.written()
+    assert {"frog": "unchanged", "fly": "unchanged"} == pond.statuses()
+    assert [] == pond.written()
+    ref = Ref("v1", "ConfigMap", RUNS, "frog-rights")
+    pond.cluster.edit(ref, lambda item: item["data"].update(jump="near"))
+    assert "ConfigMap frog-rights: data.jump is 'near' instead of 'far'." == pond.rollout.plan()["frog"].reason
+    pond.up()
+    assert "far" == pond.cluster.objects[ref]["data"]["jump"]
+    pond.rollout.down(delete_data=True)
+    assert {} == pond.cluster.objects
+
+
+def test_a_plan_asks_for_rights_in_every_namespace_that_it_writes_to(
+    pond: Pond, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pond.helm.render = {**pond.helm.render, "frog": _render_with_rights_elsewhere}
+    monkeypatch.setattr(pond.cluster, "allowed", lambda _verb, _version, _kind, namespace: namespace != RUNS)
+    rollout = pond.rollout
+    refused = [told for told in rollout.obstacles(rollout.plan()) if "may not" in told]
+    assert [
+        f"The context 'memory' may not create, delete, get, list, patch objects of the kind {kind} in namespace {RUNS}."
+        for kind in ("ConfigMap", "Secret")
+    ] == [told.replace("get, list, create, patch, delete", "create, delete, get, list, patch") for told in refused]
