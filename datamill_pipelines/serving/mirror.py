@@ -39,12 +39,15 @@ class MirroredRepository(SchemalessModelRepository):  # type: ignore[misc]  # ML
     def __init__(self, root: str, *, url: str, endpoint: str, region: str, path_style: bool = True) -> None:
         super().__init__(root)
         self._directory = Path(root).resolve()
-        fields = {"endpoint": endpoint, "region": region, "path_style": path_style}
-        keys = {
+        values: dict[str, str | int | bool] = {
+            "endpoint": endpoint,
+            "region": region,
+            "path_style": path_style,
             "access_key": os.environ["AWS_ACCESS_KEY_ID"],
             "secret_key": os.environ["AWS_SECRET_ACCESS_KEY"],
         }
-        self._bucket = BucketRepository(url, ResolvedConnection("s3", "mlserver", {**fields, **keys}, frozenset(keys)))
+        store = ResolvedConnection("s3", "mlserver", values, frozenset({"access_key", "secret_key"}))
+        self._bucket = BucketRepository(url, store)
         self._have: dict[str, str] = {}
         self._turn = threading.Lock()
 
