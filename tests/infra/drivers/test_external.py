@@ -37,7 +37,7 @@ def test_an_external_component_is_probed_published_and_given_claims(bring_your_o
     theirs, ours = bring_your_own
     assert ours.statuses() == {"echo": "changed", "parrot": "changed"}
     assert theirs.connection("echo").values == ours.connection("echo").values
-    assert (theirs.home / "components/echo/data/claims").read_text(encoding="utf-8") == "perch\n"
+    assert (theirs.home / "components/echo/data/claims").read_text(encoding="utf-8") == "perch\nperch-for-echo\n"
     assert ours.statuses() == {"echo": "unchanged", "parrot": "unchanged"}
 
 
