@@ -1,10 +1,10 @@
 """What those who run in the cluster know of the deployment: its file, and the connections of its capabilities.
 
 The component that provides ``dagster`` has pods, and starts runs, that are at home in a deployment as other processes
-are: ``deployment.yaml``, ``state/connections.json``, and a file per secret in ``state/secrets``. They get these from a
-ConfigMap and a Secret, in the deployment's namespace and in that of runs, where there also is a copy of the Secret with
-what the component itself needs. Declared connections are written: they are the same before everything is up, and
-whoever uses one probes it.
+are: ``deployment.yaml``, the user's ``flavours``, ``state/connections.json``, and a file per secret in
+``state/secrets``. They get these from ConfigMaps and a Secret, in the deployment's namespace and in that of runs, where
+there also is a copy of the Secret with what the component itself needs. Declared connections are written: they are the
+same before everything is up, and whoever uses one probes it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ WITHHELD = frozenset({"dagster", "postgres"})
 """Capabilities whose connection, as everybody sees it, is that of an administrator."""
 
 CONFIG_MAP = "datamill-deployment"
+FLAVOURS = "datamill-flavours"
 SECRET = "datamill-secrets"  # noqa: S105  (its name)
 
 
@@ -102,9 +103,14 @@ class Publication:
             "deployment.yaml": self.deployment.deployment_file.read_text(encoding="utf-8"),
             "connections.json": json.dumps({name: one.to_dict() for name, one in sorted(published.items())}, indent=2),
         }
+        flavours = {
+            file.name: file.read_text(encoding="utf-8") for file in sorted(self.deployment.flavour_dir.glob("*.yaml"))
+        }
         named = {secret for one in published.values() for secret in one.secrets.values()}
         for namespace in self.namespaces:
             yield _object("ConfigMap", component, namespace, CONFIG_MAP, files)
+            if flavours:
+                yield _object("ConfigMap", component, namespace, FLAVOURS, flavours)
             yield _object("Secret", component, namespace, SECRET, _encoded({name: name for name in named}, secrets))
         needs = {
             f"{capability}.{field}": secret

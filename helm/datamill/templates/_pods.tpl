@@ -68,12 +68,19 @@
   mountPath: {{ include "datamill.home" . }}/deployment.yaml
   subPath: deployment.yaml
   readOnly: true
+- name: flavours
+  mountPath: {{ include "datamill.home" . }}/flavours
+  readOnly: true
 {{- end }}
 
 {{- define "datamill.infrastructureVolumes" -}}
 - name: deployment
   configMap:
     name: {{ .Values.deployment.configMap }}
+- name: flavours
+  configMap:
+    name: {{ .Values.deployment.flavours }}
+    optional: true
 {{- end }}
 
 {{/* Pipelines have its published connections, too, and the secrets that those name. */}}

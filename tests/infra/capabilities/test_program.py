@@ -39,6 +39,7 @@ def test_every_connection_is_probed_and_told(object_store: Callable[..., int], s
 
 def test_a_failure_ends_it_with_the_reason_and_without_secrets(dead_port: int, secrets: Path) -> None:
     done = probe(dead_port, secrets, "0.5")
+    assert isinstance(done.exception, SystemExit)
     assert 1 == done.exit_code
     assert "nothing listens there" in done.stderr
     assert "canary" not in done.output

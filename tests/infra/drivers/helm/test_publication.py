@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,9 @@ def test_a_home_made_of_it_has_the_connections_of_the_deployment(
     home.connections_file.write_text(files["connections.json"])
     for name, value in decoded(found(cluster, "Secret", runs, "datamill-secrets")).items():
         (home.state_dir / "secrets" / name).write_text(value)
-    shutil.copytree(deployment.flavour_dir, home.flavour_dir)
+    home.flavour_dir.mkdir()
+    for name, text in found(cluster, "ConfigMap", runs, "datamill-flavours")["data"].items():
+        (home.flavour_dir / name).write_text(text)
     assert deployment.resolution.bound == Deployment.load(home.home).resolution.bound
     assert "canary-kafka.password" == published_connection(home, "kafka").text("password")
     assert "canary-s3proxy.secret_key" == published_connection(home, "s3").text("secret_key")
@@ -97,7 +98,7 @@ def test_runs_have_a_copy_of_what_the_component_needs(
 def test_what_is_as_published_is_not_written_again(
     publication: Publication, cluster: MemoryCluster, secrets: dict[str, str]
 ) -> None:
-    assert 5 == len(publication.differences(COMPONENT, secrets))
+    assert 7 == len(publication.differences(COMPONENT, secrets))
     publication.write(COMPONENT, secrets)
     cluster.writes.clear()
     publication.write(COMPONENT, secrets)
