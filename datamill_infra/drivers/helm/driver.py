@@ -131,7 +131,7 @@ class HelmDriver(Driver):
     def desired(self, component: str) -> Desired:
         """See :meth:`Driver.desired`. Facts are the fields of every rendered object."""
         units = self.renderer.units(component)
-        objects = {str(ref): fields(item) for unit in units for ref, item in unit.by_ref.items()}
+        objects = {unit.told(ref): fields(item) for unit in units for ref, item in unit.by_ref.items()}
         facts: dict[str, object] = {"objects": objects}
         variant = self.deployment.resolution.members[component].variant
         return Desired(component, "helm", variant, facts, digest(facts))

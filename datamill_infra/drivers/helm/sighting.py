@@ -83,11 +83,12 @@ class Sighting:
     @property
     def drift(self) -> tuple[str, ...]:
         """What is not as rendered, one sentence each."""
-        told = [f"{ref} is missing." for ref in self.missing]
-        told += [f"{ref}: {item}." for ref, items in self.differing.items() for item in items]
-        told += [f"{ref}: {item}." for ref, items in self.added.items() for item in items]
-        told += [f"{ref} was added." for ref in self.extra]
-        told += [f"{ref} is of an older revision and does not run." for ref in self.stuck]
+        name = self.unit.told
+        told = [f"{name(ref)} is missing." for ref in self.missing]
+        told += [f"{name(ref)}: {item}." for ref, items in self.differing.items() for item in items]
+        told += [f"{name(ref)}: {item}." for ref, items in self.added.items() for item in items]
+        told += [f"{name(ref)} was added." for ref in self.extra]
+        told += [f"{name(ref)} is of an older revision and does not run." for ref in self.stuck]
         if self.record and self.record.pending:
             told.append(f"Helm was ended while it worked on {self.unit.release} ({self.record.status}).")
         return tuple(told)
@@ -111,8 +112,8 @@ class Sighting:
                 if difference.found is not None:
                     seen[difference.path] = difference.found
             seen |= {one.path: f"added by {one.manager}" for one in self.added.get(ref, ())}
-            found[str(ref)] = seen
-        return found | {str(ref): {"": "added"} for ref in self.extra}
+            found[self.unit.told(ref)] = seen
+        return found | {self.unit.told(ref): {"": "added"} for ref in self.extra}
 
 
 def look(cluster: Cluster, unit: RenderedUnit, record: Record | None) -> Sighting:

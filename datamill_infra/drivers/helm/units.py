@@ -54,6 +54,10 @@ class RenderedUnit:
         """The objects by name."""
         return {Ref.of(item, self.namespace): item for item in self.objects}
 
+    def told(self, ref: Ref) -> str:
+        """What an object is called, for people and in digests: with its namespace when that is not the release's."""
+        return str(ref) if ref.namespace in (self.namespace, "") else f"{ref} in {ref.namespace}"
+
 
 class UnitRenderer:
     """Renders the components of a deployment, each once.

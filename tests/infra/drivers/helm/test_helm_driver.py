@@ -318,7 +318,7 @@ def test_a_consumer_has_the_secrets_of_what_it_needs_in_a_secret_of_its_own(pond
 
 
 def _render_with_rights_elsewhere(release: str, namespace: str, values: Mapping[str, Any]) -> list[Object]:
-    metadata = {"name": "frog-rights", "namespace": RUNS, "labels": {"app.kubernetes.io/instance": release}}
+    metadata = {"name": release, "namespace": RUNS, "labels": {"app.kubernetes.io/instance": release}}
     elsewhere = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"jump": "far"}}
     return [*render(release, namespace, values), elsewhere]
 
@@ -331,9 +331,16 @@ def test_a_release_may_have_objects_in_the_namespace_of_runs(pond: Pond) -> None
     pond.written()
     assert {"frog": "unchanged", "fly": "unchanged"} == pond.statuses()
     assert [] == pond.written()
-    ref = Ref("v1", "ConfigMap", RUNS, "frog-rights")
+    ref = Ref("v1", "ConfigMap", RUNS, "frog")  # as another one in the namespace of the release
     pond.cluster.edit(ref, lambda item: item["data"].update(jump="near"))
-    assert "ConfigMap frog-rights: data.jump is 'near' instead of 'far'." == pond.rollout.plan()["frog"].reason
+    told = f"ConfigMap frog in {RUNS}: data.jump is 'near' instead of 'far'."
+    assert told == pond.rollout.plan()["frog"].reason
+    pond.up()
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    assert [
+        'objects.ConfigMap frog.data.colour: "green" -> "blue"',
+        'objects.StatefulSet frog.spec.template.spec.containers[web].env[COLOUR].value: "green" -> "blue"',
+    ] == [str(item) for item in pond.rollout.plan()["frog"].differences]
     pond.up()
     assert "far" == pond.cluster.objects[ref]["data"]["jump"]
     pond.rollout.down(delete_data=True)
