@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import kubernetes.client
 import pytest
 import yaml
 
@@ -124,6 +126,29 @@ def test_every_object_has_the_labels_of_the_conventions(chart: str, render: Rend
             labels[f"app.kubernetes.io/{key}"] for key in ("name", "instance", "part-of", "managed-by")
         )
         assert labels["app.kubernetes.io/version"]
+
+
+def unknown(given: object, kept: object, path: str = "") -> list[str]:
+    """What was lost on the way through the client's own classes: fields of which Kubernetes knows nothing."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        lost = [f"{path}.{key}" for key in given.keys() - kept.keys() if given[key] not in (None, [], {})]
+        return lost + [
+            one for key in given.keys() & kept.keys() for one in unknown(given[key], kept[key], f"{path}.{key}")
+        ]
+    if isinstance(given, list) and isinstance(kept, list):
+        pairs = zip(given, kept, strict=True)
+        return [one for at, (a, b) in enumerate(pairs) for one in unknown(a, b, f"{path}[{at}]")]
+    return []
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_field_is_one_that_kubernetes_knows(chart: str, render: Render) -> None:
+    client = kubernetes.client.ApiClient()
+    values = {"nodes": 3} if chart == "kafka" else {"infrastructure": {"enabled": True}} if chart == "datamill" else {}
+    for item in [*render(chart, values), *render(chart, values, tests=True)]:
+        answer = SimpleNamespace(data=json.dumps(item))
+        kept = client.sanitize_for_serialization(client.deserialize(answer, f"V1{item['kind']}"))
+        assert [] == unknown(item, kept), f"{item['kind']} {item['metadata']['name']}"
 
 
 @pytest.mark.parametrize("chart", CHARTS)
