@@ -257,6 +257,9 @@ class HelmDriver(Driver):
             self.lease.acquire()
         for name in names:
             self.applier.remove(name, self.namespace, notify)
+        if component in self.deployment.resolution.components and self.publication.concerns(component):
+            self.publication.end_runs()
+            wait_for(lambda: not self.publication.runs(), GONE_SECONDS)
         keeps_secrets = any("secrets" in unit.unit.keep for unit in units)
         if delete_data or not keeps_secrets:
             self.credentials.remove(component)

@@ -91,6 +91,18 @@ class Publication:
                 for item in self.cluster.find("v1", kind, namespace, wanted):
                     self.cluster.delete(Ref.of(item))
 
+    def runs(self) -> list[Ref]:
+        """Jobs of runs and steps, and their pods, that are there."""
+        kinds = (("batch/v1", "Job"), ("v1", "Pod"))
+        label = f"{PART_OF_LABEL}=datamill"
+        return [Ref.of(item) for kind in kinds for item in self.cluster.find(*kind, self.namespaces[1], label)]
+
+    def end_runs(self) -> None:
+        """Delete the jobs; their pods go with them. Nobody would know of them without what started them."""
+        for ref in self.runs():
+            if ref.kind == "Job":
+                self.cluster.delete(ref)
+
     def _compared(self, component: str, secrets: Mapping[str, str]) -> Iterator[tuple[Object, Object | None]]:
         if not self.concerns(component):
             return

@@ -129,3 +129,14 @@ def test_all_of_it_is_removed(publication: Publication, cluster: MemoryCluster, 
     publication.write(COMPONENT, secrets)
     publication.remove(COMPONENT)
     assert {} == cluster.objects
+
+
+def test_runs_end_with_what_started_them(publication: Publication, cluster: MemoryCluster) -> None:
+    for kind, version in (("Job", "batch/v1"), ("Pod", "v1")):
+        for name, labels in (("ours", {"app.kubernetes.io/part-of": "datamill"}), ("theirs", {})):
+            metadata = {"name": name, "namespace": publication.namespaces[1], "labels": labels}
+            cluster.put({"apiVersion": version, "kind": kind, "metadata": metadata})
+    assert ["Job ours", "Pod ours"] == [str(ref) for ref in publication.runs()]
+    publication.end_runs()
+    # Pods go with their job, which is the cluster's part.
+    assert ["Job theirs", "Pod ours", "Pod theirs"] == sorted(map(str, cluster.objects))
