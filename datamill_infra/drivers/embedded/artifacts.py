@@ -15,6 +15,8 @@ Files enter the cache by rename, so that any number of checkouts can fill it at 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -31,7 +33,7 @@ from datamill_infra.drivers.embedded.registry import MavenRegistry, Registry
 from datamill_infra.model.errors import ArtifactError, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 REWRITE = "Write it again: python -m datamill_infra.drivers.embedded.lock_artifacts"
 LINE = re.compile(r"(?P<coordinate>[^\s:]+:[^\s:]+:[^\s:]+(:[^\s:]+)?)\s+(?P<sha256>[0-9a-f]{64})")
@@ -141,6 +143,14 @@ class ArtifactCache:
         Raises:
             ArtifactError: one could not be fetched, has another digest than the lock says, or cannot be stored.
         """
+        with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+            intact = all(state == "intact" for state in pool.map(self._state, artifacts))
+        if not intact:
+            with self._one_at_a_time():
+                self._fetch_missing(artifacts, notify)
+        return tuple(self.path(artifact) for artifact in artifacts)
+
+    def _fetch_missing(self, artifacts: Sequence[Artifact], notify: Callable[[str], None]) -> None:
         with ThreadPoolExecutor(PARALLEL_DOWNLOADS, thread_name_prefix="artifacts") as pool:
             states = list(pool.map(self._state, artifacts))
             for artifact, state in zip(artifacts, states, strict=True):
@@ -157,7 +167,18 @@ class ArtifactCache:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        return tuple(self.path(artifact) for artifact in artifacts)
+
+    @contextlib.contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Of components and processes that need the same artifacts, the first fetches them and the others find them."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            lock = self.directory.with_suffix(".lock").open("ab")
+        except OSError as error:
+            raise self._unusable(error) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _state(self, artifact: Artifact) -> str:
         try:

@@ -7,6 +7,8 @@ come from the usual environment variables.
 
 from __future__ import annotations
 
+import contextlib
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +16,14 @@ from typing import TYPE_CHECKING
 from datamill_infra.model.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jgo.maven import MavenContext
 
 # Seconds a registry may stay silent. jgo's own default of ten fails on the first request through a slow proxy.
 SILENCE_SECONDS = 60
+# Seconds before it is tried again. Small networks' name servers drop queries when many artifacts are asked for at once.
+PAUSES = (0.5, 2.0)
 
 
 class Registry(ABC):
@@ -49,7 +55,7 @@ class MavenRegistry(Registry):
         context = maven_context(directory)
         artifact = context.project(group, name).at_version(version).artifact(*classifier)
         try:
-            return Path(artifact.resolve())
+            return _patiently(lambda: Path(artifact.resolve()), (requests.ConnectionError, requests.Timeout))
         except requests.RequestException as error:
             raise ArtifactError(
                 f"{coordinate} is not in the cache and the registry cannot be reached ({_cause(error)}).",
@@ -63,6 +69,14 @@ class MavenRegistry(Registry):
                 instruction="Check the coordinate in artifacts.lock, and the [repositories] of ~/.config/jgo.conf"
                 " if you have that file: a mirror may be incomplete.",
             ) from error
+
+
+def _patiently(fetch: Callable[[], Path], transient: tuple[type[Exception], ...]) -> Path:
+    for pause in PAUSES:
+        with contextlib.suppress(*transient):
+            return fetch()
+        time.sleep(pause)
+    return fetch()
 
 
 def maven_context(directory: Path) -> MavenContext:

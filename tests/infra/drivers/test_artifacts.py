@@ -33,13 +33,17 @@ class Registry:
         self.root = root
         self.requests: list[str] = []
         self.lacking: list[str] = []
+        self.dropping: list[str] = []
         outer = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests.append(self.path)
                 filename = self.path.rpartition("/")[2]
-                if filename in outer.lacking:
+                if filename in outer.dropping:
+                    outer.dropping.remove(filename)
+                    self.close_connection = True  # without an answer
+                elif filename in outer.lacking:
                     outer.lacking.remove(filename)
                     self.send_error(404)
                 else:
@@ -194,6 +198,16 @@ def test_several_checkouts_fill_one_cache_at_once(registry: Registry, tmp_path: 
     assert len(set(results)) == 1
     assert all(hashlib.sha256(p.read_bytes()).hexdigest() == a.sha256 for p, a in zip(results[0], wanted, strict=True))
     assert list((tmp_path / "cache" / "artifacts").glob(".fetch-*")) == []
+    jars = [path for path in registry.requests if path.endswith(".jar")]
+    assert len(set(jars)) == len(jars), "the second found what the first had fetched"
+
+
+def test_a_connection_that_breaks_is_tried_again(registry: Registry, cache: ArtifactCache) -> None:
+    artifact = registry.add("one", "1.0")
+    registry.dropping += [artifact.filename] * 2
+    (path,) = cache.ensure([artifact])
+    assert path.read_bytes() == b"jar of one 1.0"
+    assert registry.dropping == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(registry: Registry, tmp_path: Path) -> None:
