@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +78,17 @@ class Releases:
         return self.read().get(component)
 
     def put(self, component: str, release: Release) -> None:
-        """Write one entry.
+        """Write one entry. Applying anew what has failed does not make the failure younger.
 
         Raises:
             StateError: the file cannot be written.
         """
         with self._lock:
-            self._write(self.read() | {component: release})
+            entries = self.read()
+            before = entries.get(component)
+            if before is not None and release.failure:
+                release = replace(release, failed_since=before.failed_since)
+            self._write(entries | {component: release})
 
     def drop(self, component: str) -> None:
         """Forget one entry, if it is there."""

@@ -19,7 +19,7 @@ from infra.drivers.bench import Bench
 from datamill_infra.drivers.embedded.ports import PortBook, candidates, is_free, kernel_range, listeners
 from datamill_infra.drivers.files import StateError, tail, write_private
 from datamill_infra.drivers.lock import current_holder, writer_lock
-from datamill_infra.drivers.releases import Release, Releases
+from datamill_infra.drivers.releases import UNFINISHED, Release, Releases
 from datamill_infra.drivers.secrets import SecretStore
 from datamill_infra.model.errors import ConfigurationError
 from datamill_infra.model.home import Home
@@ -172,6 +172,8 @@ def test_the_first_of_a_row_of_failures_is_remembered(tmp_path: Path) -> None:
     releases._write({"a": Release("embedded", "sha256:1", failure="no", failed_since="2026-01-02T00:00:00+00:00")})
     releases.settle("a", "still no")
     assert (releases.get("a").failure, releases.get("a").failed_since) == ("still no", "2026-01-02T00:00:00+00:00")
+    releases.put("a", Release("embedded", "sha256:2", failure=UNFINISHED))
+    assert releases.get("a").failed_since == "2026-01-02T00:00:00+00:00"
     releases.settle("a", None)
     assert (releases.get("a").failure, releases.get("a").failed_since) == (None, None)
     assert since
