@@ -16,7 +16,6 @@ Files enter the cache by rename, so that any number of checkouts can fill it at 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -28,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
+from filelock import FileLock
 
 from datamill_infra.drivers.embedded.registry import MavenRegistry, Registry
 from datamill_infra.model.errors import ArtifactError, ConfigurationError
@@ -171,14 +171,16 @@ class ArtifactCache:
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
         """Of components and processes that need the same artifacts, the first fetches them and the others find them."""
+        lock = FileLock(self.directory.with_suffix(".lock"))
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            lock = self.directory.with_suffix(".lock").open("ab")
+            lock.acquire()
         except OSError as error:
             raise self._unusable(error) from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
             yield
+        finally:
+            lock.release()
 
     def _state(self, artifact: Artifact) -> str:
         try:

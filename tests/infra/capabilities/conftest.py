@@ -142,13 +142,12 @@ class ObjectStore(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def object_store() -> Iterator[Callable[..., int]]:
-    """Starts such a server, and returns its port."""
+def serve() -> Iterator[Callable[[type[http.server.BaseHTTPRequestHandler]], int]]:
+    """Starts a server of requests on loopback, and returns its port."""
     with contextlib.ExitStack() as stack:
 
-        def start(*, conditional: bool) -> int:
-            facts = {"objects": {}, "conditional": conditional, "lock": threading.Lock()}
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Store", (ObjectStore,), facts))
+        def start(handler: type[http.server.BaseHTTPRequestHandler]) -> int:
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             stack.callback(thread.join)
@@ -157,3 +156,14 @@ def object_store() -> Iterator[Callable[..., int]]:
             return server.server_port
 
         yield start
+
+
+@pytest.fixture
+def object_store(serve: Callable[[type[http.server.BaseHTTPRequestHandler]], int]) -> Callable[..., int]:
+    """Starts such a server, and returns its port."""
+
+    def start(*, conditional: bool) -> int:
+        facts = {"objects": {}, "conditional": conditional, "lock": threading.Lock()}
+        return serve(type("Store", (ObjectStore,), facts))
+
+    return start

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -39,22 +37,16 @@ class WebServer(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web_server(
-    connect: Callable[[str, int], ResolvedConnection], password: str
-) -> Iterator[Callable[[bool], ResolvedConnection]]:
-    with contextlib.ExitStack() as stack:
+    serve: Callable[[type[http.server.BaseHTTPRequestHandler]], int],
+    connect: Callable[[str, int], ResolvedConnection],
+    password: str,
+) -> Callable[[bool], ResolvedConnection]:
+    def start(guarded: bool) -> ResolvedConnection:
+        expected = "Basic " + base64.b64encode(f"datamill:{password}".encode()).decode()
+        facts = {"guarded": guarded, "expected": expected, "asked": []}
+        return connect("dagster", serve(type("Web", (WebServer,), facts)))
 
-        def start(guarded: bool) -> ResolvedConnection:
-            expected = "Basic " + base64.b64encode(f"datamill:{password}".encode()).decode()
-            facts = {"guarded": guarded, "expected": expected, "asked": []}
-            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Web", (WebServer,), facts))
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(server.server_close)
-            stack.callback(server.shutdown)
-            return connect("dagster", server.server_port)
-
-        yield start
+    return start
 
 
 def test_it_is_asked_without_the_password_first(web_server: Callable[[bool], ResolvedConnection]) -> None:

@@ -43,13 +43,6 @@ def mirror(
     )
 
 
-@pytest.fixture
-def model_file(tmp_path: Path) -> Path:
-    file = tmp_path / "model.skops"
-    file.write_bytes(b"weights")
-    return file
-
-
 def test_a_version_is_what_was_put_in(repository: BucketRepository, model_file: Path) -> None:
     assert ([], {}) == (repository.versions("m"), repository.settings("m", "3"))
     repository.add("m", "3", model_file, {"trusted": ["a.B"]})

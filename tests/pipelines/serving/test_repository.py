@@ -10,13 +10,6 @@ from datamill_pipelines.serving.errors import ServingError
 from datamill_pipelines.serving.repository import ModelRepository
 
 
-@pytest.fixture
-def model_file(tmp_path: Path) -> Path:
-    file = tmp_path / "model.skops"
-    file.write_bytes(b"weights")
-    return file
-
-
 def test_a_version_is_what_was_put_in(tmp_path: Path, model_file: Path) -> None:
     repository = ModelRepository(str(tmp_path / "models"))
     repository.add("m", "3", model_file, {"trusted": ["a.B"]})
