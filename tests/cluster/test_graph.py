@@ -11,6 +11,7 @@ from cluster.policies import Pod, Policies, pods_of
 from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.units import RenderedUnit, UnitRenderer
 from datamill_infra.drivers.secrets import SecretStore
+from datamill_infra.kubernetes.objects import Object
 from datamill_infra.model.deployment import Deployment
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("helm")]
@@ -50,6 +51,21 @@ def units(deployment: Deployment, helm: Path) -> list[RenderedUnit]:
     return [unit for name in deployment.resolution.sequence() for unit in renderer.units(name)]
 
 
+@pytest.fixture(scope="module")
+def objects(units: list[RenderedUnit]) -> tuple[Object, ...]:
+    return tuple(item for unit in units for item in unit.objects)
+
+
+@pytest.fixture(scope="module")
+def pods(deployment: Deployment, objects: tuple[Object, ...]) -> list[Pod]:
+    return pods_of(objects, deployment.definition.file.namespaces.system)
+
+
+@pytest.fixture(scope="module")
+def policies(deployment: Deployment, objects: tuple[Object, ...]) -> Policies:
+    return Policies(objects, deployment.definition.file.namespaces.system)
+
+
 def reachable(source: Pod, targets: list[Pod], policies: Policies) -> set[tuple[str, int]]:
     """Chart and port of everything that a pod may connect to."""
     return {
@@ -61,14 +77,8 @@ def reachable(source: Pod, targets: list[Pod], policies: Policies) -> set[tuple[
     }
 
 
-def test_every_pod_reaches_what_its_component_needs_and_nothing_else(
-    deployment: Deployment, units: list[RenderedUnit]
-) -> None:
-    namespaces = deployment.definition.file.namespaces
-    objects = tuple(item for unit in units for item in unit.objects)
-    pods = pods_of(objects, namespaces.system)
+def test_every_pod_reaches_what_its_component_needs_and_nothing_else(pods: list[Pod], policies: Policies) -> None:
     assert set(DOORS) == {pod.labels["app.kubernetes.io/name"] for pod in pods}
-    policies = Policies(objects, namespaces.system)
     for source in pods:
         name = source.labels["app.kubernetes.io/name"]
         others = [pod for pod in pods if pod.labels["app.kubernetes.io/name"] != name]
@@ -77,23 +87,16 @@ def test_every_pod_reaches_what_its_component_needs_and_nothing_else(
         assert {(needed, port) for needed in NEEDS.get(name, ()) for port in DOORS[needed]} == found, source.name
 
 
-def test_only_who_calls_the_api_server_is_let_out_to_it(deployment: Deployment, units: list[RenderedUnit]) -> None:
-    namespaces = deployment.definition.file.namespaces
-    objects = tuple(item for unit in units for item in unit.objects)
-    policies = Policies(objects, namespaces.system)
+def test_only_who_calls_the_api_server_is_let_out_to_it(pods: list[Pod], policies: Policies) -> None:
     server = Pod("kube-apiserver", "kube-system", {})
-    pods = pods_of(objects, namespaces.system)
     assert {"datamill-web", "datamill-daemon"} == {pod.name for pod in pods if policies.allows(pod, server, 6443)}
     assert not [pod.name for pod in pods if policies.allows(pod, server, 22)]
 
 
 def test_a_run_reaches_the_door_of_every_component_and_nobody_reaches_a_run(
-    deployment: Deployment, units: list[RenderedUnit]
+    deployment: Deployment, pods: list[Pod], policies: Policies
 ) -> None:
     namespaces = deployment.definition.file.namespaces
-    objects = tuple(item for unit in units for item in unit.objects)
-    pods = pods_of(objects, namespaces.system)
-    policies = Policies(objects, namespaces.system)
     run = Pod("run", namespaces.runs, RUN_LABELS)
     assert {(name, port) for name, ports in DOORS.items() for port in ports} == reachable(run, pods, policies)
     assert set() == {pod.name for pod in pods for port in (22, 4000, 8080) if policies.allows(pod, run, port)}
