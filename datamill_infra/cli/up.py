@@ -31,10 +31,13 @@ def command(
     as_json: bool,
 ) -> None:
     """Run the deploy job; what is right already stays as it is."""
-    from datamill_infra.cli.deployments import open_or_make_deployment
+    from datamill_infra.cli.deployments import open_or_make_deployment, preview_deployment
     from datamill_infra.cli.rollouts import deploy
     from datamill_infra.cli.space import require_space
 
+    if components:  # what cannot be is refused before a new deployment is written
+        preview = preview_deployment(home, flavour, context=context, target=target)
+        preview.including(*(name for name in components if name not in preview.resolution.components))
     deployment = open_or_make_deployment(home, flavour, context=context, target=target)
     require_space(deployment.home)
     added = [name for name in components if name not in deployment.resolution.components]

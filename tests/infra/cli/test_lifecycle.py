@@ -208,6 +208,13 @@ def test_down_keeps_data_and_deleting_leaves_only_what_the_user_wrote(tmp_path: 
     assert {"catalogue", "flavours", "deployment.yaml"} == {path.name for path in new.iterdir()}
 
 
+def test_an_unknown_component_is_refused_with_the_nearest_and_nothing_is_written(tmp_path: Path) -> None:
+    refused = datamill(tmp_path / "none", "up", "-c", "kafak")
+    assert refused.returncode == 5
+    assert "Did you mean 'kafka'?" in refused.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_unknown_flavour_is_refused_with_the_nearest_and_nothing_is_written(tmp_path: Path) -> None:
     refused = datamill(tmp_path / "none", "up", "dmeo")
     assert refused.returncode == 5
