@@ -133,6 +133,15 @@ class Driver(ABC):
             failure: why it failed, or ``None`` when the component became healthy.
         """
 
+    def fall_back(self, component: str, notify: Notify = unheard) -> str:
+        """After a failed :meth:`apply` or :meth:`wait`: go back to what was good before, where that is safe.
+
+        Returns:
+            What was done, or why nothing was, a sentence; empty when there is nothing to go back to.
+        """
+        del component, notify
+        return ""
+
     @abstractmethod
     def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
         """Stop a component and forget it; its data stays unless it is to be deleted. Nothing there is no error."""

@@ -195,6 +195,7 @@ class Rollout:
         except CancelledError:
             raise  # not a failure: what was applied is left as it is, and the next command goes on from there
         except DatamillError as error:
+            error.reason = "\n".join(filter(None, (error.reason, driver.fall_back(component, notify))))
             driver.settled(component, error.reason)
             raise
         driver.settled(component, None)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from datamill_infra.drivers.health import CancelledError
-from datamill_infra.drivers.helm.records import COMPONENT_LABEL, DEPLOYED, DIGEST_LABEL, short
+from datamill_infra.drivers.helm.records import COMPONENT_LABEL, DEPLOYED, DIGEST_LABEL, GOOD_LABEL, revisions, short
 from datamill_infra.kubernetes.objects import Ref
 from datamill_infra.kubernetes.ownership import added_fields, removal
 from datamill_infra.kubernetes.pods import explain, pods_of, trouble
@@ -56,13 +56,14 @@ class Applier:
         self.cluster, self.helm, self.renderer, self._check = cluster, helm, renderer, check
         self._sleep, self._clock = sleep, clock
 
-    def apply(self, seen: Sighting, digest: str, notify: Notify) -> None:
+    def apply(self, seen: Sighting, digest: str, notify: Notify, upgrading: Callable[[], None] = lambda: None) -> None:
         """Bring a release to what was rendered, as far as the API server is concerned.
 
         Args:
             seen: what is there.
             digest: of the component's desired state, for Helm's record.
             notify: hears what is done.
+            upgrading: called before Helm makes a new revision.
 
         Raises:
             HelmError: Helm or the API server refused.
@@ -75,8 +76,10 @@ class Applier:
         if self._outdated(seen, digest):
             self._check()
             notify("applying", unit.release)
-            labels = {COMPONENT_LABEL: unit.component, DIGEST_LABEL: short(digest)}
+            # Helm takes over the labels of the revision before, so this one says itself that it is not good yet.
+            labels = {COMPONENT_LABEL: unit.component, DIGEST_LABEL: short(digest), GOOD_LABEL: "false"}
             with self.renderer.staged(unit) as (chart, values):
+                upgrading()
                 self.helm.upgrade(self.cluster.context, unit.release, unit.namespace, chart, values, labels)
         for ref in seen.extra:
             self._check()
@@ -95,6 +98,23 @@ class Applier:
         for wanted in unit.unit.ready:
             if isinstance(wanted, RolloutReady):
                 self._rolled_out(unit, wanted, notify, cancelled)
+
+    def go_back(self, unit: RenderedUnit, good: Record, notify: Notify) -> None:
+        """Apply an earlier revision of a release again, and wait until it is ready.
+
+        Raises:
+            HelmError: Helm or the API server refused.
+            ClusterError: the API server refused.
+            LockedError: the lease was lost.
+            UnhealthyError: it does not become ready, either.
+        """
+        latest = revisions(self.cluster, unit.namespace, unit.release)[-1]
+        if latest.pending:
+            self._forget(latest, notify)
+        self._check()
+        notify("going back", f"{unit.release} to revision {good.revision}")
+        self.helm.rollback(self.cluster.context, unit.release, unit.namespace, good.revision)
+        self.ready(unit, notify, lambda: False)
 
     def remove(self, release: str, namespace: str, notify: Notify) -> None:
         """Uninstall a release and wait until its pods are gone.

@@ -65,6 +65,14 @@ class HelmBinary(Helm):
             *("--labels", ",".join(f"{key}={value}" for key, value in labels.items())),
         )
 
+    def rollback(self, context: str, release: str, namespace: str, revision: int) -> None:
+        """See :meth:`Helm.rollback`."""
+        self._run(
+            *("rollback", release, str(revision), "--kube-context", context, "--namespace", namespace),
+            *("--server-side=true", "--force-conflicts"),
+            *("--history-max", str(KEPT_REVISIONS), "--timeout", f"{SECONDS}s"),
+        )
+
     def uninstall(self, context: str, release: str, namespace: str) -> None:
         """See :meth:`Helm.uninstall`."""
         options = ("--kube-context", context, "--namespace", namespace, "--timeout", f"{SECONDS}s")

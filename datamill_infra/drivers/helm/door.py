@@ -69,6 +69,15 @@ class Helm(ABC):
         """
 
     @abstractmethod
+    def rollback(self, context: str, release: str, namespace: str, revision: int) -> None:
+        """Apply what an earlier revision had, as a new revision with its labels; does not wait for anything.
+
+        Raises:
+            HelmError: Helm or the API server refused.
+            HelmMissingError: there is no ``helm``.
+        """
+
+    @abstractmethod
     def uninstall(self, context: str, release: str, namespace: str) -> None:
         """Remove a release; nothing there is no error.
 

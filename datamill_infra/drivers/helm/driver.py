@@ -24,6 +24,7 @@ from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_name
 from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.publication import Publication
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
+from datamill_infra.drivers.helm.returns import Returns
 from datamill_infra.drivers.helm.sighting import look
 from datamill_infra.drivers.helm.units import UnitRenderer
 from datamill_infra.drivers.releases import UNFINISHED, Release, now
@@ -128,6 +129,11 @@ class HelmDriver(Driver):
         """Writes under the lease."""
         return Applier(self.cluster, self.helm, self.renderer, self.lease.check)
 
+    @functools.cached_property
+    def returns(self) -> Returns:
+        """What can be gone back to."""
+        return Returns(self.cluster, self.applier)
+
     def desired(self, component: str) -> Desired:
         """See :meth:`Driver.desired`. Facts are the fields of every rendered object."""
         units = self.renderer.units(component)
@@ -197,7 +203,7 @@ class HelmDriver(Driver):
         self.credentials.write(component, self.secret_store.read())
         self.publication.write(component, self.secret_store.read())
         for seen in sightings:
-            self.applier.apply(seen, desired.digest, notify)
+            self.applier.apply(seen, desired.digest, notify, functools.partial(self.returns.upgrading, seen))
             self.applier.ready(seen.unit, notify, lambda: False)  # an interrupt comes through `notify`
 
     def probe(self, component: str) -> dict[str, Observation]:
@@ -242,8 +248,16 @@ class HelmDriver(Driver):
         )
 
     def settled(self, component: str, failure: str | None) -> None:
-        """See :meth:`Driver.settled`."""
+        """See :meth:`Driver.settled`; the revisions with which a component became healthy are marked."""
+        before = self.releases.get(component)
+        if failure is None and before is not None and (before.failure or self.returns.changed(component)):
+            for unit in self.renderer.units(component):
+                self.returns.healthy(unit)
         self.releases.settle(component, failure)
+
+    def fall_back(self, component: str, notify: Notify = unheard) -> str:
+        """See :meth:`Driver.fall_back`: stateless units go back, stateful ones stay as they are."""
+        return " ".join(self.returns.after_failure(component, notify))
 
     def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
         """See :meth:`Driver.remove`; the last unit goes first."""

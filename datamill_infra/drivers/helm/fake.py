@@ -36,6 +36,7 @@ class FakeHelm(Helm):
         """Why the next upgrade fails, after it wrote its record."""
         self.killed = False
         """Whether the next upgrade is killed after it wrote its record."""
+        self._manifests: dict[tuple[str, str, int], list[Object]] = {}
 
     def template(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> list[Object]:
         """See :meth:`Helm.template`."""
@@ -58,8 +59,9 @@ class FakeHelm(Helm):
         before = self._records(release, namespace)
         if any(record["metadata"]["labels"]["status"].startswith("pending") for record in before):
             raise HelmError("another operation is in progress", instruction="Roll back by hand.")
-        revision = len(before) + 1
+        revision = _next(before)
         pending = "pending-upgrade" if before else "pending-install"
+        labels = {**(before[-1]["metadata"]["labels"] if before else {}), **labels}
         self._record(release, namespace, revision, pending, labels)
         if self.killed:
             self.killed = False
@@ -68,14 +70,15 @@ class FakeHelm(Helm):
             reason, self.fails = self.fails, None
             self._record(release, namespace, revision, "failed", labels)
             raise HelmError(reason, instruction="Correct it.")
-        for item in self.template(release, namespace, chart, values):
-            metadata = {"namespace": namespace, **item["metadata"]}
-            metadata["annotations"] = {**metadata.get("annotations", {}), RELEASE_NAME: release}
-            self.cluster.applied({**item, "metadata": metadata}, "helm")
-        for record in before:
-            given = record["metadata"]["labels"]
-            self._record(release, namespace, int(given["version"]), "superseded", given)
-        self._record(release, namespace, revision, DEPLOYED, labels)
+        self._deploy(release, namespace, revision, self.template(release, namespace, chart, values), labels)
+
+    def rollback(self, context: str, release: str, namespace: str, revision: int) -> None:
+        """See :meth:`Helm.rollback`."""
+        del context
+        before = self._records(release, namespace)
+        target = next(one for one in before if one["metadata"]["labels"]["version"] == str(revision))
+        manifest = self._manifests[release, namespace, revision]
+        self._deploy(release, namespace, _next(before), manifest, target["metadata"]["labels"])
 
     def uninstall(self, context: str, release: str, namespace: str) -> None:
         """See :meth:`Helm.uninstall`."""
@@ -86,8 +89,24 @@ class FakeHelm(Helm):
         for record in self._records(release, namespace):
             self.cluster.delete(Ref.of(record))
 
+    def _deploy(
+        self, release: str, namespace: str, revision: int, items: list[Object], labels: Mapping[str, str]
+    ) -> None:
+        before = self._records(release, namespace)
+        for item in items:
+            metadata = {"namespace": namespace, **item["metadata"]}
+            metadata["annotations"] = {**metadata.get("annotations", {}), RELEASE_NAME: release}
+            self.cluster.applied({**item, "metadata": metadata}, "helm")
+        for record in before:
+            given = record["metadata"]["labels"]
+            if int(given["version"]) < revision:
+                self._record(release, namespace, int(given["version"]), "superseded", given)
+        self._record(release, namespace, revision, DEPLOYED, labels)
+        self._manifests[release, namespace, revision] = items
+
     def _records(self, release: str, namespace: str) -> list[Object]:
-        return self.cluster.find("v1", "Secret", namespace, f"owner=helm,name={release}")
+        found = self.cluster.find("v1", "Secret", namespace, f"owner=helm,name={release}")
+        return sorted(found, key=lambda one: int(one["metadata"]["labels"]["version"]))
 
     def _record(self, release: str, namespace: str, revision: int, status: str, labels: Mapping[str, str]) -> None:
         own = {"owner": "helm", "name": release, "version": str(revision), "status": status}
@@ -97,6 +116,10 @@ class FakeHelm(Helm):
             "labels": {**labels, **own},
         }
         self.cluster.applied({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}, "helm")
+
+
+def _next(records: Sequence[Object]) -> int:
+    return max((int(one["metadata"]["labels"]["version"]) for one in records), default=0) + 1
 
 
 def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 COMPONENT_LABEL = "datamill/component"
 DIGEST_LABEL = "datamill/digest"
+GOOD_LABEL = "datamill/good"
+"""On a revision with which its component was healthy. Helm keeps the label, also when it goes back to the revision."""
+
 DIGEST_LETTERS = 32
 """Labels have at most 63."""
 
@@ -32,6 +35,7 @@ class Record:
         component: who it belongs to, or ``None`` when this program did not make it.
         digest: of the desired state that it was made for, shortened, or ``None``.
         secret: the record itself.
+        good: whether its component was healthy with it.
     """
 
     release: str
@@ -40,6 +44,7 @@ class Record:
     component: str | None
     digest: str | None
     secret: Ref
+    good: bool = False
 
     @property
     def pending(self) -> bool:
@@ -60,17 +65,37 @@ def latest_records(cluster: Cluster, namespace: str, labels: Mapping[str, str] |
         namespace: of the releases.
         labels: which releases; all when absent.
     """
-    found: dict[str, Record] = {}
-    for secret in cluster.find("v1", "Secret", namespace, selector({"owner": "helm", **(labels or {})})):
+    return {record.release: record for record in _records(cluster, namespace, labels or {})}
+
+
+def revisions(cluster: Cluster, namespace: str, release: str) -> list[Record]:
+    """Every revision of a release that Helm has kept, the oldest first."""
+    return _records(cluster, namespace, {"name": release})
+
+
+def mark_good(cluster: Cluster, record: Record) -> None:
+    """Remember on the cluster that a component was healthy with a revision; no write when that is known."""
+    if record.good:
+        return
+    ref = record.secret
+    metadata = {"name": ref.name, "namespace": ref.namespace, "labels": {GOOD_LABEL: "true"}}
+    cluster.apply({"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata})
+
+
+def _records(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> list[Record]:
+    """Ordered by revision."""
+    found = []
+    for secret in cluster.find("v1", "Secret", namespace, selector({"owner": "helm", **labels})):
         given = labels_of(secret)
-        record = Record(
-            given["name"],
-            int(given["version"]),
-            given["status"],
-            given.get(COMPONENT_LABEL),
-            given.get(DIGEST_LABEL),
-            Ref.of(secret),
+        found.append(
+            Record(
+                given["name"],
+                int(given["version"]),
+                given["status"],
+                given.get(COMPONENT_LABEL),
+                given.get(DIGEST_LABEL),
+                Ref.of(secret),
+                given.get(GOOD_LABEL) == "true",
+            )
         )
-        if record.release not in found or found[record.release].revision < record.revision:
-            found[record.release] = record
-    return found
+    return sorted(found, key=lambda record: record.revision)

@@ -59,7 +59,7 @@ helm:
       kind: chart
       source: own:NAME
       version: "1.2.3"
-      stateful: true
+      stateful: STATEFUL
       keep: [data]
       values: {colour: "${values.colour}"}
       ready: [{rollout: statefulset/NAME, seconds: 1}]
@@ -104,11 +104,15 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 @dataclass
 class Pond:
-    """One deployment under test; ``trouble`` keeps the pods of a release waiting with that reason."""
+    """One deployment under test.
+
+    ``trouble`` keeps the pods of a release waiting with that reason: all, or those of the colour ``sick`` only.
+    """
 
     home: Path
     cluster: MemoryCluster = field(default_factory=MemoryCluster)
     trouble: dict[str, str] = field(default_factory=dict)
+    sick: str | None = None
 
     def __post_init__(self) -> None:
         self.cluster.on_write = self._control
@@ -175,6 +179,7 @@ class Pond:
         folder = self.home / "catalogue" / name
         folder.mkdir(parents=True)
         text = COMPONENT.replace("NAME", name).replace("NEEDS", needs)
+        text = text.replace("STATEFUL", "true" if name == "frog" else "false")
         (folder / "component.yaml").write_text(text, encoding="utf-8")
         (folder / f"capability_{name}.py").write_text(CAPABILITY, encoding="utf-8")
         for chart, version in ((name, "1.2.3"), ("library", "0.1.0")):
@@ -215,7 +220,8 @@ class Pond:
         before = self.cluster.get(pod)
         # As the real one: it waits for a pod that does not run, also when its revision is not wanted any more.
         waits = before is not None and not is_ready(before) and labels_of(before)[REVISION_LABEL] != revision
-        reason = self.trouble.get(ref.name)
+        colour = template["spec"]["containers"][0]["env"][0]["value"]
+        reason = self.trouble.get(ref.name) if self.sick in (None, colour) else None
         ready = 0 if reason or waits else 1
         workload["status"] = {
             "replicas": 1,

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from infra.drivers.helm.pond import NAMESPACE, Pond, render
 
+from datamill_infra.drivers.helm.fake import FakeHelm
 from datamill_infra.kubernetes.objects import Object, Ref
+from datamill_infra.kubernetes.pods import is_ready
 from datamill_infra.model.errors import ConfigurationError, LockedError
 
 RUNS = "datamill-runs"
@@ -182,6 +184,62 @@ def test_an_image_that_is_not_to_be_had_fails_at_once_and_stops_only_what_needs_
     outcomes = pond.up()
     assert {"frog": "failed", "fly": "skipped"} == {name: one.status for name, one in outcomes.items()}
     assert "pod frog-0: ErrImageNeverPull (no such image)" in outcomes["frog"].message
+
+
+def test_a_failed_upgrade_of_a_stateless_unit_goes_back_to_the_last_good_revision(pond: Pond) -> None:
+    pond.up()
+    pond.trouble["fly"], pond.sick = "ErrImageNeverPull", "blue"
+    pond.write("components: {fly: {values: {colour: blue}}}\n")
+    for _ in range(2):  # what was gone back to is good, too
+        outcome = pond.up()["fly"]
+        assert "failed" == outcome.status
+        assert "pod fly-0: ErrImageNeverPull" in outcome.message
+        assert "fly went back to revision" in outcome.message
+        assert "green" == pond.cluster.objects[pond.ref("ConfigMap", "fly")]["data"]["colour"]
+        assert is_ready(pond.cluster.objects[pond.ref("Pod", "fly-0")])
+        assert {"frog": "in-sync", "fly": "failed"} == pond.states()
+    pond.trouble.clear()
+    assert {"frog": "unchanged", "fly": "changed"} == pond.statuses()
+    assert {"frog": "in-sync", "fly": "in-sync"} == pond.states()
+
+
+def test_an_upgrade_that_helm_refuses_goes_back_too(pond: Pond) -> None:
+    if not isinstance(pond.helm, FakeHelm):
+        raise TypeError("This needs a Helm that fails on demand.")
+    pond.up()
+    pond.helm.fails = "the server refused an object"
+    pond.write("components: {fly: {values: {colour: blue}}}\n")
+    assert "fly went back to revision 1" in pond.up()["fly"].message
+
+
+def test_a_failed_upgrade_of_a_stateful_unit_holds_and_says_so(pond: Pond) -> None:
+    pond.up()
+    pond.trouble["frog"], pond.sick = "ErrImageNeverPull", "blue"
+    pond.write("components: {frog: {values: {colour: blue}}}\n")
+    outcome = pond.up()["frog"]
+    assert "frog keeps data, so it stays at revision 2; the last good one is 1." in outcome.message
+    assert "blue" == pond.cluster.objects[pond.ref("ConfigMap", "frog")]["data"]["colour"]
+
+
+def test_a_revision_that_never_was_healthy_is_not_gone_back_to(pond: Pond) -> None:
+    pond.up()
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    for colour in ("blue", "red"):
+        pond.write(f"components: {{frog: {{values: {{colour: {colour}}}}}}}\n")
+        assert "the last good one is 1." in pond.up()["frog"].message
+
+
+def test_a_first_installation_that_fails_has_nothing_to_go_back_to(pond: Pond) -> None:
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    message = pond.up()["frog"].message
+    assert "revision" not in message
+
+
+def test_an_upgrade_over_one_that_never_was_healthy_stays(pond: Pond) -> None:
+    pond.trouble["fly"] = "ErrImageNeverPull"
+    pond.up()
+    pond.write("components: {fly: {values: {colour: blue}}}\n")
+    assert "fly stays at revision 2: no earlier one is known to have been healthy." in pond.up()["fly"].message
 
 
 def test_a_pod_that_never_ran_makes_room_for_the_next_revision(pond: Pond) -> None:
