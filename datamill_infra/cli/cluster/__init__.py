@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from datamill_infra.cli.root import COMMANDS, LazyGroup
+from datamill_infra.clusters.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,12 +23,29 @@ VERBS: Mapping[str, str] = {
 }
 
 # Written here too (a test compares them), so that --help imports no provider.
-KINDS = ("lab", "kind", "k3d", "minikube", "microk8s")
+KINDS = ("lab", "kind", "k3d", "minikube", "microk8s", "multipass", "eks", "gke", "kops")
 DEFAULT_NAME = "datamill"
 
-provider_option = click.option(
-    "--provider", "kind", type=click.Choice(KINDS), required=True, help="Who makes or made the cluster."
-)
+
+def provider_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Who makes the cluster, and where: the parameters ``kind`` and ``place``."""
+
+    @functools.wraps(command)
+    def placed(
+        *arguments: object, region: str | None, project: str | None, state: str | None, **options: object
+    ) -> object:
+        return command(*arguments, place=Place(region, project, state), **options)
+
+    for option in (
+        click.option("--state", help="State store of kops, e.g. s3://BUCKET."),
+        click.option("--project", help="Project of Google Cloud (gke)."),
+        click.option("--region", help="Region of the cloud (eks, gke, kops); a zone for a cluster of gke in one zone."),
+        click.option(
+            "--provider", "kind", type=click.Choice(KINDS), required=True, help="Who makes or made the cluster."
+        ),
+    ):
+        placed = option(placed)
+    return placed
 
 
 def name_argument(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,1 +1,1 @@
-"""Providers that call a tool of their own: kind, k3d, minikube, microk8s."""
+"""Providers that call a tool of their own: on this machine, or of a cloud."""

@@ -7,7 +7,9 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from datamill_infra.clusters.commands import ClusterError, Commands, RealCommands
+from datamill_infra.clusters.place import NOWHERE, Place
 from datamill_infra.clusters.provider import Check, ClusterProvider, ClusterStatus, checked_name, quiet
+from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,17 +26,37 @@ class ToolProvider(ClusterProvider):
 
     Args:
         commands: the door to programs.
+        place: where its clusters are.
+
+    Raises:
+        ConfigurationError: the place says less than this provider needs, or what it cannot use.
     """
+
+    program: ClassVar[str] = ""
+    """Of the tool; the kind, when they are called the same."""
 
     install: ClassVar[str]
     """How a user gets the tool, an imperative sentence."""
 
-    def __init__(self, commands: Commands | None = None) -> None:
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What a place must say."""
+
+    def __init__(self, commands: Commands | None = None, place: Place = NOWHERE) -> None:
         self._commands = commands or RealCommands()
+        self.place = place
+        check_place(self.kind, self.needs, place)
+
+    def checked(self, name: str) -> str:
+        """``name``, when a cluster may have it.
+
+        Raises:
+            ConfigurationError: it may not.
+        """
+        return checked_name(name)
 
     def create(self, name: str, *, notify: Callable[[str], None] = quiet) -> ClusterStatus:
         """Call the tool unless the cluster exists."""
-        status = self.status(checked_name(name))
+        status = self.status(self.checked(name))
         if status.state != "ready":
             notify(f"{self.kind} makes the cluster {name}.")
             self._create(name, exists=status.state != "absent")
@@ -42,7 +64,7 @@ class ToolProvider(ClusterProvider):
 
     def delete(self, name: str, *, notify: Callable[[str], None] = quiet) -> None:
         """Call the tool if the cluster exists."""
-        if self.status(checked_name(name)).state != "absent":
+        if self.status(self.checked(name)).state != "absent":
             notify(f"{self.kind} removes the cluster {name}.")
             self._delete(name)
 
@@ -65,14 +87,15 @@ class ToolProvider(ClusterProvider):
         Raises:
             ClusterError: it is not here, or it failed.
         """
-        if self._commands.find(self.kind) is None:
-            raise ClusterError(f"There is no `{self.kind}` on the search path.", instruction=self.install)
+        program = self.program or self.kind
+        if self._commands.find(program) is None:
+            raise ClusterError(f"There is no `{program}` on the search path.", instruction=self.install)
         environment = None if kubeconfig is None else {**os.environ, "KUBECONFIG": str(kubeconfig)}
         return self._commands.run(
-            [self.kind, *argv],
+            [program, *argv],
             seconds=seconds,
             environment=environment,
-            instruction=f"See what {self.kind} says above; `{self.kind} --help` knows more.",
+            instruction=f"See what {program} says above; `{program} --help` knows more.",
         )
 
     def _status(self, name: str, *, found: bool, ready: bool, answer: str) -> ClusterStatus:
@@ -80,6 +103,24 @@ class ToolProvider(ClusterProvider):
             return ClusterStatus(self.kind, name, "absent", self.context(name))
         check = Check(self.kind, passed=ready, answer=answer)
         return ClusterStatus(self.kind, name, "ready" if ready else "stopped", self.context(name), (check,))
+
+
+def check_place(kind: str, needs: Sequence[str], place: Place) -> None:
+    """Refuse a place that says less than a provider needs, or more than it can use.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    if missing := [name for name in needs if name not in place.said]:
+        raise ConfigurationError(
+            f"A cluster of {kind} is not named by its name alone: {', '.join(missing)} is missing.",
+            instruction=f"Add {' and '.join(f'--{name}' for name in missing)}; no default of the tool is ever used.",
+        )
+    if useless := sorted(place.said - set(needs)):
+        raise ConfigurationError(
+            f"Clusters of {kind} have no {' and no '.join(useless)}.",
+            instruction=f"Leave out {' and '.join(f'--{name}' for name in useless)}.",
+        )
 
 
 def loaded(archive: Path) -> Sequence[str]:

@@ -11,6 +11,7 @@ from infra.clusters.fakes import FakeCommands
 
 from datamill_infra.cli.cluster import KINDS
 from datamill_infra.clusters.commands import ClusterError, CommandFailedError
+from datamill_infra.clusters.place import NOWHERE, Place
 from datamill_infra.clusters.providers import PROVIDERS, provider
 from datamill_infra.clusters.tools.k3d import K3dProvider
 from datamill_infra.clusters.tools.kind import KindProvider
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 K3D = [{"name": "a", "serversCount": 1, "serversRunning": 1}, {"name": "b", "serversCount": 1, "serversRunning": 0}]
+PLACES = {"eks": Place(region="r"), "gke": Place(region="r", project="p"), "kops": Place(region="r", state="s3://s")}
 PROFILES = {"invalid": [], "valid": [{"Name": "a"}, {"Name": "b"}]}
 
 
@@ -43,7 +45,7 @@ def _minikube(argv: Sequence[str]) -> str:
 
 def test_command_line_offers_exactly_the_providers() -> None:
     assert tuple(PROVIDERS) == KINDS
-    assert tuple(PROVIDERS) == tuple(provider(kind).kind for kind in PROVIDERS)
+    assert tuple(PROVIDERS) == tuple(provider(kind, PLACES.get(kind, NOWHERE)).kind for kind in PROVIDERS)
 
 
 def test_nearest_provider_is_offered() -> None:
