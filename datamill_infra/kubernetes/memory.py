@@ -11,6 +11,7 @@ import itertools
 import json
 import socket
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Resource
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from datamill_infra.kubernetes.objects import Object
 
-CLUSTER_SCOPED = frozenset({"Namespace", "StorageClass", "Node"})
+CLUSTER_SCOPED = frozenset(
+    {"Namespace", "StorageClass", "Node", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+)
 
 
 class MemoryCluster(Cluster):
@@ -54,7 +57,7 @@ class MemoryCluster(Cluster):
     def get(self, ref: Ref) -> Object | None:
         """See :meth:`Cluster.get`."""
         with self._mutex:
-            return copy.deepcopy(self.objects.get(ref))
+            return copy.deepcopy(self.objects.get(_placed(ref)))
 
     def find(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
         """See :meth:`Cluster.find`."""
@@ -64,7 +67,7 @@ class MemoryCluster(Cluster):
                 copy.deepcopy(item)
                 for ref, item in sorted(self.objects.items())
                 if (ref.api_version, ref.kind) == (api_version, kind)
-                and namespace in ("", ref.namespace)
+                and (kind in CLUSTER_SCOPED or namespace in ("", ref.namespace))
                 and wanted.items() <= labels_of(item).items()
             ]
 
@@ -102,7 +105,7 @@ class MemoryCluster(Cluster):
     def patch(self, ref: Ref, operations: Sequence[Object]) -> Object:
         """See :meth:`Cluster.patch`; knows ``remove`` only."""
         with self._mutex:
-            item = copy.deepcopy(self.objects[ref])
+            item = copy.deepcopy(self.objects[_placed(ref)])
             for operation in operations:
                 steps = [step.replace("~1", "/").replace("~0", "~") for step in operation["path"].split("/")[1:]]
                 place: Any = item
@@ -117,6 +120,7 @@ class MemoryCluster(Cluster):
     def delete(self, ref: Ref) -> None:
         """See :meth:`Cluster.delete`; a namespace takes its objects along."""
         with self._mutex:
+            ref = _placed(ref)
             if self.objects.pop(ref, None) is None:
                 return
             if ref.kind == "Namespace":
@@ -175,6 +179,11 @@ class MemoryCluster(Cluster):
     def _store(self, item: Object) -> None:
         item["metadata"]["resourceVersion"] = str(next(self._versions))
         self.objects[Ref.of(item)] = item
+
+
+def _placed(ref: Ref) -> Ref:
+    """The server pays no attention to a namespace where there can be none."""
+    return replace(ref, namespace="") if ref.kind in CLUSTER_SCOPED else ref
 
 
 def _managed(item: Object | None) -> list[Any]:

@@ -221,6 +221,7 @@ def _check_files(spec: ComponentSpec, document: Document) -> None:
                 here = (*location, "units", index)
                 if isinstance(unit, ChartUnit):
                     named += [((*here, "values_files"), file) for file in unit.values_files]
+                    named += [((*here, "source"), unit.local)] if unit.local else []
                 if isinstance(unit, ResourcesUnit):
                     named += [((*here, "files"), file) for file in unit.files]
                 if isinstance(unit, KustomizeUnit) and unit.overlay:

@@ -88,11 +88,13 @@ def _applied_files(part: VariantPart) -> list[str]:
     for unit in part.units:
         files += unit.files if isinstance(unit, ResourcesUnit) else ()
         files += [unit.overlay] if isinstance(unit, KustomizeUnit) and unit.overlay else []
+        files += [unit.local] if isinstance(unit, ChartUnit) and unit.local else []
     return files
 
 
 def _overlays(spec: ComponentSpec, part: VariantPart) -> list[Path]:
-    return [spec.folder / unit.overlay for unit in part.units if isinstance(unit, KustomizeUnit) and unit.overlay]
+    overlays = [spec.folder / unit.overlay for unit in part.units if isinstance(unit, KustomizeUnit) and unit.overlay]
+    return [*overlays, *(spec.folder / unit.local for unit in part.units if isinstance(unit, ChartUnit) and unit.local)]
 
 
 def _values_files(part: VariantPart) -> list[str]:

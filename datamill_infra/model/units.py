@@ -109,15 +109,25 @@ class _Unit(Part):
     keep: Annotated[tuple[Literal["data", "crds", "namespace", "secrets"], ...], Field(strict=False)] = ()
     ready: Annotated[tuple[Readiness, ...], Field(strict=False)] = ()
 
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        if self.scope == "cluster" and self.namespace is None:
+            raise wrong(
+                f"the unit {self.name!r} is shared by all deployments and has no `namespace` of its own",
+                "Add `namespace: NAME`, the same for every deployment.",
+            )
+        return self
+
 
 class ChartUnit(_Unit):
     """A Helm chart.
 
     Attributes:
-        source: ``oci://...`` (with the chart), ``https://...`` (a chart repository) or ``own:NAME`` (``helm/NAME``).
+        source: ``oci://...`` (with the chart), ``https://...`` (a chart repository), ``own:NAME`` (``helm/NAME``) or
+            ``local:FOLDER`` (of the component's folder).
         chart: the chart's name in an ``https`` repository.
         version: exact.
-        digest: of the packaged chart; only ``own:`` charts have none.
+        digest: of the packaged chart; charts of ``own:`` and ``local:`` have none.
         release: name of the Helm release; the unit's name when absent.
         crds: ``none`` the chart has none; ``install`` Helm installs them once; ``upgrade`` we apply them each time;
             ``separate`` another unit brings them.
@@ -126,7 +136,7 @@ class ChartUnit(_Unit):
     """
 
     kind: Literal["chart"]
-    source: Annotated[str, StringConstraints(pattern=r"^(oci://|https://|own:)[A-Za-z0-9./_:-]+$")]
+    source: Annotated[str, StringConstraints(pattern=r"^(oci://|https://|own:|local:)[A-Za-z0-9./_:-]+$")]
     chart: Line | None = None
     version: Version
     digest: Digest | None = None
@@ -137,13 +147,18 @@ class ChartUnit(_Unit):
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
-        if not self.digest and not self.source.startswith("own:"):
+        if not self.digest and not self.source.startswith(("own:", "local:")):
             raise wrong(f"the chart {self.source} has no digest", "Add `digest: sha256:...` of the packaged chart.")
         if self.source.startswith("https://") != (self.chart is not None):
             raise wrong(
                 "`chart` names a chart in an https repository, and only there", "Add or remove `chart` accordingly."
             )
         return self
+
+    @property
+    def local(self) -> str | None:
+        """The chart's folder in the component's, or ``None`` when it is from elsewhere."""
+        return self.source.removeprefix("local:") if self.source.startswith("local:") else None
 
 
 class ManifestsUnit(_Unit):

@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from datamill_infra.drivers.health import CancelledError
+from datamill_infra.drivers.helm import awaiting
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, DEPLOYED, DIGEST_LABEL, GOOD_LABEL, revisions, short
+from datamill_infra.kubernetes import definitions
 from datamill_infra.kubernetes.objects import Ref
 from datamill_infra.kubernetes.ownership import added_fields, removal
 from datamill_infra.kubernetes.pods import explain, pods_of, trouble
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from datamill_infra.drivers.helm.units import RenderedUnit, UnitRenderer
     from datamill_infra.kubernetes.cluster import Cluster
     from datamill_infra.kubernetes.objects import Object
+    from datamill_infra.model.units import Readiness
 
 POLL_SECONDS = 0.5
+DEFINED_SECONDS = 60.0
 NOTICE_SECONDS = 1.0
 REMOVALS = 50
 """An object with more added fields than this is being changed while we look."""
@@ -71,6 +75,7 @@ class Applier:
             LockedError: the lease was lost.
         """
         unit = seen.unit
+        self._define(seen, notify)
         if seen.record and seen.record.pending:
             self._forget(seen.record, notify)
         if self._outdated(seen, digest):
@@ -88,6 +93,28 @@ class Applier:
         for ref in dict.fromkeys([*seen.differing, *seen.added]):
             self._take_back(ref, notify)
 
+    def _define(self, seen: Sighting, notify: Notify) -> None:
+        """Apply definitions that are missing or differ, before anything of their kinds is, and wait for them."""
+        changed = [
+            item for item in seen.unit.definitions if (ref := Ref.of(item)) in seen.missing or ref in seen.differing
+        ]
+        for item in changed:
+            self._check()
+            notify("defining", str(item["metadata"]["name"]))
+            self.cluster.apply(item)
+        deadline = self._clock() + DEFINED_SECONDS
+        while waiting := [str(item["metadata"]["name"]) for item in changed if not self._served(item)]:
+            if self._clock() > deadline:
+                raise PlatformError(
+                    f"The API server does not serve {', '.join(waiting)} after {DEFINED_SECONDS:.0f} s.",
+                    instruction="Look at its conditions: `kubectl describe crd`.",
+                )
+            self._sleep(POLL_SECONDS)
+
+    def _served(self, item: Object) -> bool:
+        found = self.cluster.get(Ref.of(item))
+        return found is not None and definitions.established(found)
+
     def ready(self, unit: RenderedUnit, notify: Notify, cancelled: Callable[[], bool]) -> None:
         """Wait until everything holds that makes the next unit possible.
 
@@ -98,6 +125,8 @@ class Applier:
         for wanted in unit.unit.ready:
             if isinstance(wanted, RolloutReady):
                 self._rolled_out(unit, wanted, notify, cancelled)
+            else:
+                self._awaited(unit, wanted, notify, cancelled)
 
     def go_back(self, unit: RenderedUnit, good: Record, notify: Notify) -> None:
         """Apply an earlier revision of a release again, and wait until it is ready.
@@ -139,7 +168,8 @@ class Applier:
         record = seen.record
         if record is None or record.status != DEPLOYED or record.digest != short(digest):
             return True
-        return bool(seen.missing or seen.differing)
+        defined = {Ref.of(item) for item in seen.unit.definitions}
+        return bool({*seen.missing, *seen.differing} - defined)
 
     def _forget(self, record: Record, notify: Notify) -> None:
         """Drop the record of a revision that was never finished: the one before it is the latest again."""
@@ -168,6 +198,23 @@ class Applier:
             self._check()
             notify("replacing", f"{ref}, which is of an older revision and does not run")
             self.cluster.delete(ref)
+
+    def _awaited(self, unit: RenderedUnit, wanted: Readiness, notify: Notify, cancelled: Callable[[], bool]) -> None:
+        began, subject = self._clock(), awaiting.subject(wanted)
+        while reason := awaiting.lacking(self.cluster, unit, wanted):
+            if cancelled():
+                raise CancelledError(
+                    f"Interrupted while waiting for {subject}.", instruction="`datamill up` continues."
+                )
+            notify("waiting", f"{subject}: {reason}")
+            if self._clock() - began > wanted.seconds:
+                detail = explain(self.cluster, unit.namespace, unit.release)
+                raise UnhealthyError(
+                    f"{subject} did not become ready within its budget of {wanted.seconds} s: {reason}."
+                    + (f"\n{detail}" if detail else ""),
+                    instruction="Repair the cause; then run `datamill up` again.",
+                )
+            self._sleep(POLL_SECONDS)
 
     def _rolled_out(
         self, unit: RenderedUnit, wanted: RolloutReady, notify: Notify, cancelled: Callable[[], bool]

@@ -44,9 +44,17 @@ class HelmBinary(Helm):
     def template(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> list[Object]:
         """See :meth:`Helm.template`."""
         text = self._run("template", release, str(chart), "--namespace", namespace, "--skip-tests", *_files(values))
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        documents: list[Any] = [document for document in yaml.load_all(text, Loader=loader) if document]
-        return [document for document in documents if HOOK not in annotations_of(document)]
+        return [document for document in _documents(text) if HOOK not in annotations_of(document)]
+
+    def definitions(self, chart: Path) -> list[Object]:
+        """See :meth:`Helm.definitions`."""
+        return _documents(self._run("show", "crds", str(chart)))
+
+    def pull(self, source: str, chart: str | None, version: str, into: Path) -> Path:
+        """See :meth:`Helm.pull`."""
+        named = [source] if chart is None else [chart, "--repo", source]
+        self._run("pull", *named, "--version", version, "--destination", str(into))
+        return next(into.glob("*.tgz"))
 
     def upgrade(
         self,
@@ -128,6 +136,11 @@ def _finished(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def _end_with_parent() -> None:
     """In the child, before exec: ask the kernel to kill it when the calling thread ends, however it ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _documents(text: str) -> list[Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [document for document in yaml.load_all(text, Loader=loader) if document]
 
 
 def _files(values: Sequence[Path]) -> list[str]:

@@ -44,6 +44,33 @@ class Helm(ABC):
         """
 
     @abstractmethod
+    def definitions(self, chart: Path) -> list[Object]:
+        """The custom resource definitions that a chart brings beside its templates, without any cluster.
+
+        Raises:
+            HelmError: the chart is wrong.
+            HelmMissingError: there is no ``helm``.
+        """
+
+    @abstractmethod
+    def pull(self, source: str, chart: str | None, version: str, into: Path) -> Path:
+        """Fetch a packaged chart.
+
+        Args:
+            source: ``oci://...`` with the chart, or the address of a repository.
+            chart: its name in the repository; ``None`` with ``oci://``.
+            version: exact.
+            into: an empty directory.
+
+        Returns:
+            The archive in it.
+
+        Raises:
+            HelmError: there is no such chart, or the registry cannot be reached.
+            HelmMissingError: there is no ``helm``.
+        """
+
+    @abstractmethod
     def upgrade(
         self,
         context: str,

@@ -9,6 +9,7 @@ import yaml
 from datamill_infra.drivers.helm.door import Helm, HelmError
 from datamill_infra.drivers.helm.records import DEPLOYED
 from datamill_infra.drivers.helm.sighting import RELEASE_NAME
+from datamill_infra.kubernetes.memory import CLUSTER_SCOPED
 from datamill_infra.kubernetes.objects import Ref
 
 if TYPE_CHECKING:
@@ -43,7 +44,22 @@ class FakeHelm(Helm):
         merged: dict[str, Any] = {}
         for file in values:
             _merge(merged, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+        if (wrapped := chart / "objects.yaml").exists():
+            return [item for item in yaml.safe_load_all(wrapped.read_text(encoding="utf-8")) if item]
         return self.render[chart.name](release, namespace, merged)
+
+    def definitions(self, chart: Path) -> list[Object]:
+        """See :meth:`Helm.definitions`."""
+        return [
+            item
+            for file in sorted(chart.glob("crds/*.yaml"))
+            for item in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+        ]
+
+    def pull(self, source: str, chart: str | None, version: str, into: Path) -> Path:
+        """See :meth:`Helm.pull`; there is no registry."""
+        del into
+        raise HelmError(f"{source} {chart or ''} {version} cannot be pulled", instruction="Put it into the cache.")
 
     def upgrade(
         self,
@@ -94,7 +110,7 @@ class FakeHelm(Helm):
     ) -> None:
         before = self._records(release, namespace)
         for item in items:
-            metadata = {"namespace": namespace, **item["metadata"]}
+            metadata = {**({} if item["kind"] in CLUSTER_SCOPED else {"namespace": namespace}), **item["metadata"]}
             metadata["annotations"] = {**metadata.get("annotations", {}), RELEASE_NAME: release}
             self.cluster.applied({**item, "metadata": metadata}, "helm")
         for record in before:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from datamill_infra.drivers.helm.records import DEPLOYED
+from datamill_infra.kubernetes import definitions
 from datamill_infra.kubernetes.comparison import differences, fields
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, MANAGED_BY_LABEL, Ref, annotations_of, selector
 from datamill_infra.kubernetes.ownership import added_fields
@@ -44,6 +45,7 @@ KINDS = (
 
 WORKERS = 16
 RELEASE_NAME = "meta.helm.sh/release-name"
+RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Sighting:
     @property
     def exists(self) -> bool:
         """Whether anything of it is there."""
-        return self.record is not None or len(self.missing) < len(self.unit.objects)
+        mine = [ref for ref in self.missing if not definitions.is_definition(self.unit.by_ref[ref])]
+        return self.record is not None or len(mine) < len(self.unit.objects)
 
     @property
     def managed(self) -> bool:
@@ -127,7 +130,8 @@ def look(cluster: Cluster, unit: RenderedUnit, record: Record | None) -> Sightin
     wanted = unit.by_ref
     live = _live(cluster, unit)
     there = {ref: item for ref, item in live.items() if ref in wanted}
-    differing = {ref: tuple(differences(wanted[ref], item)) for ref, item in there.items()}
+    once = {Ref.of(item) for item in unit.definitions if getattr(unit.unit, "crds", "upgrade") == "install"}
+    differing = {ref: () if ref in once else tuple(differences(wanted[ref], item)) for ref, item in there.items()}
     added = {ref: tuple(added_fields(item)) for ref, item in there.items()}
     return Sighting(
         unit,
@@ -137,7 +141,12 @@ def look(cluster: Cluster, unit: RenderedUnit, record: Record | None) -> Sightin
         # What was rendered and is not so is told once, as a difference.
         added={ref: kept for ref, items in added.items() if (kept := _others(items, differing[ref]))},
         extra=tuple(sorted(ref for ref in live if ref not in wanted)),
-        strangers=tuple(ref for ref, item in there.items() if annotations_of(item).get(RELEASE_NAME) != unit.release),
+        strangers=tuple(
+            ref
+            for ref, item in there.items()
+            # Definitions belong to nobody's release: one that is there is taken over.
+            if not definitions.is_definition(item) and annotations_of(item).get(RELEASE_NAME) != unit.release
+        ),
         stuck=tuple(_stuck(cluster, unit, there.values())),
     )
 
@@ -149,11 +158,17 @@ def _live(cluster: Cluster, unit: RenderedUnit) -> dict[Ref, Object]:
     labels = selector({INSTANCE_LABEL: unit.release, MANAGED_BY_LABEL: "Helm"})
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="look") as pool:
         batches = pool.map(lambda kind: cluster.find(kind[0], kind[1], unit.namespace, labels), kinds)
-        found = {Ref.of(item): item for batch in batches for item in batch}
+        found = {Ref.of(item, unit.namespace): item for batch in batches for item in batch if _here(item, unit)}
         unlabelled = [ref for ref in wanted if ref not in found]
         singles = dict(zip(unlabelled, pool.map(cluster.get, unlabelled), strict=True))
     found |= {ref: item for ref, item in singles.items() if item is not None}
     return {ref: item for ref, item in found.items() if ref in wanted or not item["metadata"].get("ownerReferences")}
+
+
+def _here(item: Object, unit: RenderedUnit) -> bool:
+    """Whether an object belongs to this release, and not to one of the same name in another namespace."""
+    place = annotations_of(item).get(RELEASE_NAMESPACE)
+    return "namespace" in item["metadata"] or place in (None, unit.namespace)
 
 
 def _stuck(cluster: Cluster, unit: RenderedUnit, live: Iterable[Object]) -> Iterator[Ref]:

@@ -5,26 +5,33 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
 
-from datamill_infra.drivers.helm.charts import charts_folder, image_files, stage
-from datamill_infra.kubernetes.objects import Ref
+from datamill_infra.drivers.helm import manifests
+from datamill_infra.drivers.helm.charts import charts_folder, image_files
+from datamill_infra.drivers.helm.packages import ArchiveChart, FolderChart, OwnChart, Wrapped
+from datamill_infra.drivers.helm.records import COMPONENT_LABEL
+from datamill_infra.drivers.helm.sources import Sources
+from datamill_infra.kubernetes.definitions import is_definition
+from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref, labels_of
 from datamill_infra.model.errors import ConfigurationError
-from datamill_infra.model.units import ChartUnit, RolloutReady
+from datamill_infra.model.units import ChartUnit, KustomizeUnit, ManifestsUnit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from datamill_infra.drivers.helm.door import Helm
+    from datamill_infra.drivers.helm.packages import Package
     from datamill_infra.kubernetes.objects import Object
     from datamill_infra.model.deployment import Deployment
     from datamill_infra.model.units import Unit
 
 OWN = "own:"
+OCI = "oci://"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +43,32 @@ class RenderedUnit:
         unit: what the catalogue says.
         release: its name.
         namespace: where.
-        chart: name of the chart.
+        package: what Helm is given.
         values: name and text of each values file, later ones win.
-        objects: what the chart renders.
+        objects: what the release consists of.
+        definitions: custom resource definitions, which are applied before the release and are no part of it.
+        labels: of its namespace, where the unit says so.
     """
 
     component: str
-    unit: ChartUnit
+    unit: Unit
     release: str
     namespace: str
-    chart: str
+    package: Package
     values: tuple[tuple[str, str], ...]
     objects: tuple[Object, ...]
+    definitions: tuple[Object, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_ref(self) -> dict[Ref, Object]:
-        """The objects by name."""
-        return {Ref.of(item, self.namespace): item for item in self.objects}
+        """Definitions and objects by name."""
+        return {Ref.of(item, self.namespace): item for item in (*self.definitions, *self.objects)}
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is one for all deployments of a cluster."""
+        return self.unit.scope == "cluster"
 
     def told(self, ref: Ref) -> str:
         """What an object is called, for people and in digests: with its namespace when that is not the release's."""
@@ -68,10 +84,13 @@ class UnitRenderer:
         folder: of charts; by default this project's.
     """
 
-    def __init__(self, deployment: Deployment, helm: Helm, folder: Path | None = None) -> None:
+    def __init__(
+        self, deployment: Deployment, helm: Helm, folder: Path | None = None, sources: Sources | None = None
+    ) -> None:
         self.deployment = deployment
         self.helm = helm
         self.folder = folder or charts_folder()
+        self.sources = sources or Sources(helm)
         self._done: dict[str, list[RenderedUnit]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._mutex = threading.Lock()
@@ -80,50 +99,99 @@ class UnitRenderer:
         """The releases of a component, in order.
 
         Raises:
-            ConfigurationError: it has a unit that this version cannot apply.
+            ConfigurationError: a unit is not what the catalogue says, or may not be applied.
             HelmError: a chart or its values are wrong.
+            PlatformError: what a unit is made from cannot be fetched.
         """
         with self._mutex:
             lock = self._locks.setdefault(component, threading.Lock())
         with lock:
             if component not in self._done:
-                self._done[component] = [self._render(component, unit) for unit in self._chart_units(component)]
+                wanted = _units(self.deployment, component)
+                self._done[component] = [self._render(component, unit) for unit in wanted]
             return self._done[component]
 
     @contextlib.contextmanager
     def staged(self, rendered: RenderedUnit) -> Iterator[tuple[Path, list[Path]]]:
         """The chart and its values files on disk, for as long as Helm needs them."""
-        with self._on_disk(rendered.chart, rendered.values) as found:
+        with _on_disk(rendered.package, rendered.values) as found:
             yield found
 
-    @contextlib.contextmanager
-    def _on_disk(self, chart: str, values: tuple[tuple[str, str], ...]) -> Iterator[tuple[Path, list[Path]]]:
-        with tempfile.TemporaryDirectory(prefix="datamill-helm-") as scratch:
-            folder = Path(scratch)
-            staged = stage(self.folder, chart, folder)
-            files = [folder / f"{index}-{name}" for index, (name, _) in enumerate(values)]
-            for file, (_, text) in zip(files, values, strict=True):
-                file.write_text(text, encoding="utf-8")
-            yield staged, files
-
-    def _render(self, component: str, unit: ChartUnit) -> RenderedUnit:
-        release, chart = unit.release or unit.name, unit.source.removeprefix(OWN)
+    def _render(self, component: str, unit: Unit) -> RenderedUnit:
         namespace = unit.namespace or self.deployment.definition.file.namespaces.system
+        rendered = (
+            self._chart(component, unit, namespace)
+            if isinstance(unit, ChartUnit)
+            else self._wrapped(component, unit, namespace)
+        )
+        if rendered.definitions and not rendered.shared:
+            raise ConfigurationError(
+                f"{component}: the unit {unit.name!r} brings custom resource definitions"
+                f" ({rendered.definitions[0]['metadata']['name']}), which all deployments of a cluster share.",
+                instruction="Give the unit `scope: cluster` and a `namespace`, or leave them to another unit that has"
+                " (`crds: separate`).",
+            )
+        return rendered
+
+    def _chart(self, component: str, unit: ChartUnit, namespace: str) -> RenderedUnit:
+        package, release = self._package(component, unit), unit.release or unit.name
         values = self._values(component, unit)
-        with self._on_disk(chart, values) as (staged, files):
-            said = yaml.safe_load((staged / "Chart.yaml").read_text(encoding="utf-8"))["version"]
-            if said != unit.version:
+        with _on_disk(package, values) as (staged, files):
+            if (said := package.version(staged)) != unit.version:
                 raise ConfigurationError(
-                    f"{component}: the unit {unit.name!r} wants version {unit.version} of the chart {chart!r},"
+                    f"{component}: the unit {unit.name!r} wants version {unit.version} of the chart {package.name!r},"
                     f" which is {said} here.",
                     instruction="Correct `version` in the component's component.yaml.",
                 )
             objects = self.helm.template(release, namespace, staged, files)
-        return RenderedUnit(component, unit, release, namespace, chart, values, tuple(objects))
+            # Charts of our own have none, and each call of Helm takes its time.
+            brought = () if isinstance(package, OwnChart) else tuple(self.helm.definitions(staged))
+        _refuse_templated(component, unit, objects)
+        if brought and unit.crds == "none":
+            raise ConfigurationError(
+                f"{component}: the unit {unit.name!r} says `crds: none`, and its chart brings"
+                f" {', '.join(str(item['metadata']['name']) for item in brought)}.",
+                instruction="Say `crds: upgrade` (applied each time), `install` (once) or `separate` (another unit's).",
+            )
+        definitions = () if unit.crds == "separate" else _own(brought, component)
+        return RenderedUnit(component, unit, release, namespace, package, values, tuple(objects), definitions)
+
+    def _wrapped(self, component: str, unit: Unit, namespace: str) -> RenderedUnit:
+        items = self._objects(component, unit)
+        release = unit.name if unit.name.startswith(component) else f"{component}-{unit.name}"
+        home = [item for item in items if item["kind"] == "Namespace" and item["metadata"]["name"] == namespace]
+        definitions = _own([item for item in items if is_definition(item)], component)
+        # The namespace would go with the release, and everything in it.
+        objects = [manifests.labelled(item, release) for item in items if not is_definition(item) and item not in home]
+        version = getattr(unit, "version", "0.0.0").removeprefix("v")
+        package = Wrapped(release, version, tuple(objects))
+        labels = labels_of(home[0]) if home else {}
+        return RenderedUnit(component, unit, release, namespace, package, (), tuple(objects), definitions, labels)
+
+    def _objects(self, component: str, unit: Unit) -> Sequence[Object]:
+        folder = self.deployment.spec(component).folder
+        if isinstance(unit, ManifestsUnit):
+            return manifests.read(self.sources.manifests(unit).read_text(encoding="utf-8"), unit.source)
+        if isinstance(unit, KustomizeUnit):
+            overlay = folder / unit.overlay if unit.overlay else None
+            return manifests.kustomized(self.sources.tree(unit), unit.path, overlay)
+        return manifests.checked(
+            self.deployment.rendered(component).resources[unit.name], f"{component}: the unit {unit.name!r}"
+        )
+
+    def _package(self, component: str, unit: ChartUnit) -> Package:
+        if unit.source.startswith(OWN):
+            return OwnChart(self.folder, unit.source.removeprefix(OWN))
+        if unit.local:
+            return FolderChart(self.deployment.spec(component).folder / unit.local)
+        name = unit.chart or unit.source.removeprefix(OCI).rpartition("/")[2]
+        return ArchiveChart(name, self.sources.chart(unit))
 
     def _values(self, component: str, unit: ChartUnit) -> tuple[tuple[str, str], ...]:
-        images = image_files(self.folder, self.deployment.target)
         merged = self.deployment.rendered(component).units[unit.name].tree()
+        if not unit.source.startswith(OWN):  # what only our own charts know of would be refused by a strict schema
+            return (("values.yaml", yaml.safe_dump(merged, allow_unicode=True)),)
+        images = image_files(self.folder, self.deployment.target)
         return (
             *((file.name, file.read_text(encoding="utf-8")) for file in images),
             ("graph.yaml", yaml.safe_dump({"global": self._graph(component)})),
@@ -155,15 +223,16 @@ class UnitRenderer:
             }
         )
 
-    def _chart_units(self, component: str) -> Iterator[ChartUnit]:
-        for unit in _units(self.deployment, component):
-            if (reason := _unsupported(unit)) is not None or not isinstance(unit, ChartUnit):
-                raise ConfigurationError(
-                    f"{component}: the unit {unit.name!r} {reason}, which this version cannot apply.",
-                    instruction="Choose another variant of the component, or use one that runs already"
-                    f" (`components: {{{component}: {{provider: external, ...}}}}`).",
-                )
-            yield unit
+
+@contextlib.contextmanager
+def _on_disk(package: Package, values: tuple[tuple[str, str], ...]) -> Iterator[tuple[Path, list[Path]]]:
+    with tempfile.TemporaryDirectory(prefix="datamill-helm-") as scratch:
+        folder = Path(scratch)
+        staged = package.stage(folder)
+        files = [folder / f"{index}-{name}" for index, (name, _) in enumerate(values)]
+        for file, (_, text) in zip(files, values, strict=True):
+            file.write_text(text, encoding="utf-8")
+        yield staged, files
 
 
 def _units(deployment: Deployment, component: str) -> tuple[Unit, ...]:
@@ -173,16 +242,20 @@ def _units(deployment: Deployment, component: str) -> tuple[Unit, ...]:
     return member.spec.helm.selected(member.variant).units
 
 
-def _unsupported(unit: Unit) -> str | None:
-    """Why a unit cannot be applied yet, or ``None``."""
-    if not isinstance(unit, ChartUnit):
-        return f"is of the kind {unit.kind!r}"
-    if not unit.source.startswith(OWN):
-        return f"is a chart from {unit.source}"
-    if unit.crds != "none":
-        return f"brings custom resource definitions (`crds: {unit.crds}`)"
-    if unit.scope == "cluster":
-        return "is shared by all deployments of a cluster"
-    if other := [one for one in unit.ready if not isinstance(one, RolloutReady)]:
-        return f"is ready by a condition of another kind than a rollout ({type(other[0]).__name__})"
-    return None
+def _own(definitions: Iterable[Object], component: str) -> tuple[Object, ...]:
+    """Definitions with the labels by which ours are known."""
+    ours = {MANAGED_BY_LABEL: "datamill", COMPONENT_LABEL: component}
+    return tuple(
+        {**item, "metadata": {**item["metadata"], "labels": {**labels_of(item), **ours}}} for item in definitions
+    )
+
+
+def _refuse_templated(component: str, unit: ChartUnit, objects: Iterable[Object]) -> None:
+    for item in objects:
+        if is_definition(item):
+            raise ConfigurationError(
+                f"{component}: the chart of the unit {unit.name!r} has {item['metadata']['name']} among its templates,"
+                " so Helm would delete it with the release, and every object of that kind.",
+                instruction="Set the chart's value that leaves definitions out, and bring them by a unit of manifests"
+                " before it (`crds: separate`).",
+            )
