@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "data": "Work with versioned datasets: repos, branches, commits, files.",
     "lineage": "Walk from a prediction, model or commit to its sources, and back down.",
     "cluster": "Make, look at and remove Kubernetes clusters to deploy on.",
-    "why": "Explain why a component is (or is not) part of the deployment.",
+    "why": "Explain why a component is part of the deployment, and walk to the first cause of what does not work.",
 }
 
 

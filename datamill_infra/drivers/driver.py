@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from datamill_infra.model.causes import CauseKind, Finding
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
     Notify = Callable[[str, str], None]
     """Receives a state, one word (``fetching``, ``starting``, ``probing``), and a sentence, which may be empty."""
+
+
+RUNNING = "running"
+FINDING_LINES = 15
 
 
 def unheard(_state: str, _message: str) -> None:
@@ -155,6 +161,26 @@ class Driver(ABC):
         Returns:
             The components that are being started.
         """
+
+    def findings(self, component: str, observed: Observed) -> tuple[Finding, ...]:
+        """Why the processes of a component that does not answer do not run, causes first; empty when they do.
+
+        Args:
+            component: which.
+            observed: what :meth:`observe` has just said of it.
+        """
+        del observed
+        return tuple(
+            Finding(
+                CauseKind.CRASH,
+                f"process {process.name}",
+                f"it is {process.state}" + (f": {process.story}" if process.story else ""),
+                f"Read what it wrote (`datamill logs {component}`); `datamill up -c {component}` starts it again.",
+                tuple(self.logs(component, FINDING_LINES)),
+            )
+            for process in self.report(component).processes
+            if process.state != RUNNING
+        )
 
     @abstractmethod
     def report(self, component: str) -> Report:

@@ -7,6 +7,7 @@ resources need nothing of their own, and what is compared is what the server sen
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import weakref
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 
     from datamill_infra.kubernetes.objects import Object, Ref
 
+logger = logging.getLogger("datamill.kubernetes")
+
 DEFAULT = "~/.kube/config"
+FORWARDING = "Kubernetes port forward proxy"
+"""How the client names its threads."""
+
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 POOL = 32
@@ -144,6 +150,7 @@ class ApiServer(Cluster):
 
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
         """See :meth:`Cluster.connect`. The client's way to open a stream replaces a method of it: one client each."""
+        mute_forwards()
         own = client.CoreV1Api(client.ApiClient(self._client.configuration))
         try:
             forward = portforward(own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
@@ -234,6 +241,22 @@ def contexts() -> list[str]:
     files = [Path(name) for name in (_kubeconfig() or DEFAULT).split(os.pathsep)]
     found = [yaml.safe_load(file.expanduser().read_text(encoding="utf-8")) for file in files if file.exists()]
     return [str(entry["name"]) for content in found for entry in (content or {}).get("contexts") or []]
+
+
+def mute_forwards() -> None:
+    """Have the client's forwarding threads end without a traceback when a pod closes its side; the reader is told."""
+    before = threading.excepthook
+    if getattr(before, "__module__", "") == __name__:
+        return
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        forwarding = args.thread is not None and args.thread.name.startswith(FORWARDING)
+        if forwarding and isinstance(args.exc_value, OSError):
+            logger.debug("%s ended: %s", args.thread, args.exc_value)
+        else:
+            before(args)
+
+    threading.excepthook = hook
 
 
 def _client(context: str) -> client.ApiClient:

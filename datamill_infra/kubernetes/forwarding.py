@@ -92,7 +92,7 @@ class Forwards:
         if entry is None:
             raise _unhealthy(connection, f"the service {service} has no port {port}")
         pods = self.cluster.find("v1", "Pod", namespace, selector(found["spec"].get("selector") or {"": ""}))
-        running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running"]
+        running = [pod for pod in pods if pod.get("status", {}).get("phase") == "Running" and trouble(pod) is None]
         running.sort(key=is_ready, reverse=True)
         if not running:
             causes = [str(one) for pod in pods if (one := trouble(pod))]

@@ -73,7 +73,7 @@ def started_at(pod: Object) -> datetime | None:
 
 def restarts(pod: Object) -> int:
     """How often its containers ended and were started again."""
-    return sum(int(status.get("restartCount", 0)) for status in _containers(pod))
+    return sum(int(status.get("restartCount", 0)) for status in container_statuses(pod))
 
 
 def trouble(pod: Object) -> Trouble | None:
@@ -81,11 +81,11 @@ def trouble(pod: Object) -> Trouble | None:
     if "deletionTimestamp" in pod["metadata"]:
         return None
     name = str(pod["metadata"]["name"])
-    for status in _containers(pod):
+    for status in container_statuses(pod):
         waiting = status.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             reason, message = str(waiting["reason"]), str(waiting.get("message", ""))
-            if reason == CRASHING and (ended := _last_end(status)):
+            if reason == CRASHING and (ended := last_end(status)):
                 message = ended
             crashed = reason == CRASHING and int(status.get("restartCount", 0)) >= HOPELESS_RESTARTS
             return Trouble(name, reason, message, final=reason in FINAL or crashed)
@@ -104,18 +104,21 @@ def story(pod: Object) -> str:
     """What happened to its containers, a sentence; empty when nothing did."""
     told = [
         f"{status['name']} was restarted {status['restartCount']} times, last because it {ended}."
-        for status in _containers(pod)
-        if (ended := _last_end(status)) and status.get("restartCount")
+        for status in container_statuses(pod)
+        if (ended := last_end(status)) and status.get("restartCount")
     ]
     return " ".join(told)
 
 
 def warnings(cluster: Cluster, namespace: str, release: str) -> list[str]:
-    """The latest warnings about the objects of a release, oldest first, each once."""
+    """The latest warnings about the objects of a release, oldest first, each once; not those about pods of the past."""
+    there = {pod["metadata"].get("uid") for pod in pods_of(cluster, namespace, release)}
     found = [
         event
         for event in cluster.find("v1", "Event", namespace)
-        if event.get("type") == "Warning" and _about(event).startswith(release)
+        if event.get("type") == "Warning"
+        and _about(event).startswith(release)
+        and (event["involvedObject"].get("kind") != "Pod" or event["involvedObject"].get("uid") in {None, *there})
     ]
     found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     told = [
@@ -147,7 +150,7 @@ def log_lines(cluster: Cluster, namespace: str, pod: Object, lines: int) -> dict
 
 def _log(cluster: Cluster, namespace: str, pod: Object) -> Iterator[str]:
     name = str(pod["metadata"]["name"])
-    for status in _containers(pod):
+    for status in container_statuses(pod):
         container, again = str(status["name"]), bool(status.get("restartCount"))
         waiting = "waiting" in status.get("state", {})
         found = cluster.log(namespace, name, container, lines=LOG_LINES, previous=again and waiting)
@@ -156,13 +159,16 @@ def _log(cluster: Cluster, namespace: str, pod: Object) -> Iterator[str]:
             yield from (f"    {line}" for line in found)
 
 
-def _containers(pod: Object) -> list[dict[str, Any]]:
+def container_statuses(pod: Object) -> list[dict[str, Any]]:
+    """The statuses of its containers, those that run before the others first."""
     status = pod.get("status", {})
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 
 
-def _last_end(status: dict[str, Any]) -> str:
-    ended = status.get("lastState", {}).get("terminated")
+def last_end(status: dict[str, Any]) -> str:
+    """How a container ended last, a clause like ``ended with status 1 (Error)``; empty when it never did badly."""
+    now = status.get("state", {}).get("terminated") or {}
+    ended = now if now.get("exitCode") else status.get("lastState", {}).get("terminated")
     if not ended:
         return ""
     return f"ended with status {ended.get('exitCode')} ({ended.get('reason', 'no reason given')})"

@@ -25,11 +25,12 @@ from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.publication import Publication
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
 from datamill_infra.drivers.helm.returns import Returns
-from datamill_infra.drivers.helm.sighting import look
+from datamill_infra.drivers.helm.sighting import consequential, look
 from datamill_infra.drivers.helm.units import UnitRenderer
 from datamill_infra.drivers.releases import UNFINISHED, Release, now
 from datamill_infra.drivers.secrets import SecretStore
 from datamill_infra.kubernetes.comparison import fields
+from datamill_infra.kubernetes.evidence import Place, findings
 from datamill_infra.kubernetes.forwarding import ADDRESS, Forwards, split_address
 from datamill_infra.kubernetes.lease import WriterLease
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, Ref
@@ -43,6 +44,7 @@ from datamill_infra.kubernetes.pods import (
     story,
     trouble,
 )
+from datamill_infra.model.causes import CauseKind, Finding, causes_first
 from datamill_infra.model.desired import digest
 from datamill_infra.model.errors import ConfigurationError, UnhealthyError
 from datamill_infra.model.states import Desired, Observed
@@ -283,6 +285,17 @@ class HelmDriver(Driver):
                 notify("deleting", str(claim))
                 self.cluster.delete(claim)
         self.releases.drop(component)
+
+    def findings(self, component: str, observed: Observed) -> tuple[Finding, ...]:
+        """See :meth:`Driver.findings`: what the cluster says about its pods, and what is not as it was applied."""
+        found = [
+            Finding(CauseKind.DRIFT, component, sentence.rstrip("."), f"`datamill up -c {component}` puts it right.")
+            for sentence in observed.drift
+            if consequential(sentence)
+        ]
+        for unit in self._units(component):
+            found += findings(Place(self.cluster, unit.namespace, unit.release, component))
+        return causes_first(found)
 
     def revive(self) -> frozenset[str]:
         """Nothing: Kubernetes keeps running what should run."""

@@ -151,6 +151,11 @@ def look(cluster: Cluster, unit: RenderedUnit, record: Record | None) -> Sightin
     )
 
 
+def consequential(sentence: str) -> bool:
+    """Whether drift, as :attr:`Sighting.drift` tells it, can be why a release does not work; a label cannot."""
+    return not any(f": metadata.{part}." in sentence for part in ("labels", "annotations"))
+
+
 def _live(cluster: Cluster, unit: RenderedUnit) -> dict[Ref, Object]:
     """Rendered objects that are there, and others with the labels of the release that nobody owns."""
     wanted = unit.by_ref

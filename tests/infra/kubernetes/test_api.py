@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from infra.kubernetes.standin import StandIn
 
-from datamill_infra.kubernetes.api import ApiServer
+from datamill_infra.kubernetes.api import FORWARDING, ApiServer, mute_forwards
 from datamill_infra.kubernetes.cluster import Cluster
 from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, RefusedError, UnreachableError
 from datamill_infra.kubernetes.memory import MemoryCluster
@@ -167,3 +167,15 @@ def unused_port() -> Callable[[], int]:
             return int(one.getsockname()[1])
 
     return find
+
+
+@pytest.mark.parametrize(("error", "told"), [(ConnectionError("ended"), []), (ValueError("a fault"), ["a fault"])])
+def test_a_stream_that_a_pod_ends_leaves_no_traceback_and_a_fault_does(
+    error: Exception, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: heard.append(str(args.exc_value)))
+    mute_forwards()
+    thread = threading.Thread(name=f"{FORWARDING}: 9092")
+    threading.excepthook(threading.ExceptHookArgs([type(error), error, None, thread]))
+    assert told == heard

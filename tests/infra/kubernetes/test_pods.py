@@ -109,6 +109,9 @@ def test_an_explanation_has_the_cause_the_warnings_and_the_last_lines() -> None:
         event("toad-0", "other", "4"),
     ):
         cluster.put(one)
+    earlier = event("frog-0", "about the pod that was there before", "5")
+    earlier["involvedObject"]["uid"] = "earlier"
+    cluster.put(earlier)
     cluster.logs["frog-0", "web"] = ["out of memory"]
     assert ["Pod frog-0: Failed: first", "Pod frog-0: Failed: second"] == warnings(cluster, "mill", "frog")
     lines = explain(cluster, "mill", "frog").splitlines()
