@@ -1,8 +1,7 @@
 """Code location 2: data and models. It has no rights over the infrastructure.
 
 This module holds policy, not inventory: pipelines are found (:mod:`.discovery`), the capabilities they need get
-assets (:mod:`.capabilities`), and every step runs in a process of its own, forked from one that has the heavy
-libraries loaded already.
+assets (:mod:`.capabilities`), and every step runs in a process or a job of its own (:mod:`.executor`).
 """
 
 from __future__ import annotations
@@ -20,22 +19,12 @@ from datamill_infra.model.published import dagster_home
 from datamill_pipelines.capabilities import capability_assets, needed_capabilities
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.discovery import pipelines
+from datamill_pipelines.executor import step_executor
 from datamill_pipelines.jobs import CAPABILITY, RESERVED, flight_delay_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-# More than two busy processes on two cores only wait for each other; the third is for steps that wait for a server.
-MAX_CONCURRENT_STEPS = 3
-
-EXECUTOR = dg.multiprocess_executor.configured(
-    {
-        "max_concurrent": MAX_CONCURRENT_STEPS,
-        "start_method": {"forkserver": {"preload_modules": ["datamill_pipelines.preload"]}},
-    },
-    name="forked",
-)
 
 
 @dg.definitions
@@ -64,7 +53,7 @@ def build_definitions(home: Path, *, resources: Mapping[str, object] | None = No
             assets=[capability_assets(deployment, needed_capabilities(built))],
             jobs=[flight_delay_job()],
             resources={"platform": PlatformConnections(home=str(home))},
-            executor=EXECUTOR,
+            executor=step_executor(deployment.target),
         ),
     )
     if RESERVED in {job.name for job in merged.jobs or ()}:

@@ -1,7 +1,7 @@
 """``spark``: what a pipeline needs to run a Spark driver, and the master it connects to.
 
-Fields: ``master`` (``local[2]``, ``spark://host:port``), ``java_home``, ``jars`` (directory with the jars of the s3a
-file system, with ``SHA256SUMS`` in it when it is ours; may be empty).
+Fields: ``master`` (``local[2]``, ``spark://host:port``, ``k8s://address`` with drivers in that cluster), ``java_home``,
+``jars`` (directory with the jars of the s3a file system, with ``SHA256SUMS`` in it when it is ours; may be empty).
 
 Starting Spark takes ten seconds, so the probe starts Java as Spark does, verifies the jars, and connects to the master.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -25,6 +26,7 @@ SUMS = "SHA256SUMS"
 OLDEST_JAVA = 17
 SHOWN_LINES = 3
 STANDALONE, DEFAULT_PORT = "spark://", 7077
+KUBERNETES, IN_A_POD = "k8s://", "KUBERNETES_SERVICE_HOST"
 # As Spark's own launcher starts a driver; the runtime that the environment brings does not have this module.
 LAUNCHER_OPTION = "--add-modules=jdk.incubator.vector"
 
@@ -38,6 +40,9 @@ def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
     master = connection.text("master")
     attempt = Attempt(connection, master, timeout)
     spark = _spark_version(attempt)
+    if master.startswith(KUBERNETES) and IN_A_POD not in os.environ:
+        # Drivers are pods of the cluster: Java and the jars are those of their image, and a run looks at them there.
+        return attempt.observed(f"Spark {spark}, whose drivers and executors are pods", spark=spark)
     java = _java_version(Path(connection.text("java_home")), attempt)
     jars = _verified_jars(str(connection.get("jars") or ""), attempt)
     if master.startswith(STANDALONE):

@@ -28,7 +28,7 @@ def command(home: str | None, *, as_json: bool) -> None:
         try:
             entry |= {"components": resolve_flavour(name, flavours, catalogue).sequence(), "refused": None}
         except ConfigurationError as error:
-            entry |= {"components": list(flat.components), "refused": str(error)}
+            entry |= {"components": sorted(flat.everywhere()), "refused": str(error)}
         found.append(entry)
     if as_json:
         print_json(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 LOCATION = "datamill_pipelines.definitions"
 SINK = "sink"
+EMBEDDED = "embedded"
 
 
 class JobOrSink(click.Command):
@@ -56,7 +58,6 @@ def command(
 ) -> None:
     """Run a job to its end, showing each step."""
     from datamill_infra.cli.blocked import explain_blocked
-    from datamill_infra.cli.clusters import require_embedded
     from datamill_infra.cli.deployments import open_deployment
     from datamill_infra.cli.forking import begin_preloading
     from datamill_infra.cli.revival import revive
@@ -71,9 +72,9 @@ def command(
     if listing or job is None:
         _list(deployment.home, as_json=as_json)
         return
-    require_embedded(deployment, "pipelines run")
-    begin_preloading(deployment)
-    revive(Rollout(deployment))
+    if deployment.target == EMBEDDED:
+        begin_preloading(deployment)
+        revive(Rollout(deployment))
     span = _span(month or months)
     report = run_job(deployment.home, job, span=span, config=_read(config), quiet=as_json)
     if as_json:
@@ -95,7 +96,7 @@ def run_job(
     config: Mapping[str, object] | None = None,
     quiet: bool = False,
 ) -> RunReport:
-    """Run a pipeline job here and show its steps.
+    """Run a pipeline job where the deployment is, and show its steps.
 
     Args:
         home: the deployment directory.
@@ -118,13 +119,19 @@ def run_job(
     with set_aside(Home(home).log_dir / "runs.log") as display:
         # Everything that imports Dagster comes after the streams are set aside: it takes seconds, and may warn.
         board = open_board(f"Running {job}", stream=sys.stderr if quiet else display)
-        from datamill_infra.cli.runs import execute
+        from datamill_infra.model.deployment import Deployment
 
         tags = month_tags(home, job, span)
-        if quiet:
-            return execute(LOCATION, job, home, assets=assets, tags=tags, config=config)
-        with board:
-            return execute(LOCATION, job, home, board=board, assets=assets, tags=tags, config=config)
+        deployment = Deployment.load(home)
+        with contextlib.nullcontext() if quiet else board:
+            shown = None if quiet else board
+            if deployment.target == EMBEDDED:
+                from datamill_infra.cli.runs import execute
+
+                return execute(LOCATION, job, home, board=shown, assets=assets, tags=tags, config=config)
+            from datamill_infra.cli.cluster_runs import execute_there
+
+            return execute_there(deployment, job, board=shown, assets=assets, tags=tags, config=config)
 
 
 def _span(given: str | None) -> tuple[str, str] | None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 INSTALL_SECONDS = 1800.0
 PACKAGES = ("datamill_infra", "datamill_pipelines")
+PLACE = "/opt/datamill"
+"""Where an image has what is gathered."""
+NOT_COMPILED = "/(test|tests|testing)/|/jupyter/labextension/"
+"""Folders whose sources no pod imports; some hold files that are not Python."""
 # A line of a jar's manifest holds 72 bytes; a longer value goes on in the next one, after a space.
 MANIFEST_LINE = 70
 # S3Proxy turns standard error into log records, so records must not be written there.
@@ -69,6 +73,7 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
             shutil.copytree(
                 PROJECT / package, context / "project" / package, ignore=shutil.ignore_patterns("__pycache__")
             )
+        _compile(context, commands)
 
 
 def write_launcher(file: Path, main_class: str, jars: list[Path], resources: Mapping[str, str]) -> None:
@@ -108,4 +113,16 @@ def _packages(folder: Path, commands: Commands) -> None:
         ],
         seconds=INSTALL_SECONDS,
         instruction="See whether `make install` works in the checkout.",
+    )
+
+
+def _compile(context: Path, commands: Commands) -> None:
+    """Byte code beside every source: a pod may not write it, and would compile all that it imports at each start."""
+    folders = [str(context / name) for name in ("packages", "project")]
+    commands.run(
+        [
+            *(sys.executable, "-m", "compileall", "-qq", "-j", "0", "--invalidation-mode", "unchecked-hash"),
+            *("-s", str(context), "-p", PLACE, "-x", NOT_COMPILED, *folders),
+        ],
+        seconds=INSTALL_SECONDS,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, InstanceOf, model_validator
 
@@ -48,6 +48,7 @@ class Flavour(Part):
         name: the file's name without ``.yaml``.
         extends: the flavour this one starts from.
         components: what a flavour that extends nothing consists of.
+        by_provider: components in addition, where the target obtains components this way.
         add: components added to the extended flavour.
         drop: components of the extended flavour that are left out, with what it said about them.
         override: component to changes.
@@ -60,6 +61,7 @@ class Flavour(Part):
     summary: Line
     extends: Name | None = None
     components: Names = ()
+    by_provider: dict[Literal["embedded", "helm"], Names] = Field(default_factory=dict)
     add: Names = ()
     drop: Names = ()
     override: dict[Name, Annotated[OverridePart, Field()]] = Field(default_factory=dict)
@@ -73,8 +75,9 @@ class Flavour(Part):
             raise wrong("a flavour that extends another has no `components`", "Write `add` instead.")
         if self.extends is None and not self.components:
             raise wrong("the flavour is empty", "Add `components: [...]`, or `extends: FLAVOUR`.")
-        for key in ("components", "add", "drop"):
-            names = getattr(self, key)
+        named = {key: getattr(self, key) for key in ("components", "add", "drop")}
+        named |= {f"by_provider.{provider}": (*self.components, *own) for provider, own in self.by_provider.items()}
+        for key, names in named.items():
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise wrong(f"`{key}` has {twice[0]!r} twice", "Remove one of them.")
         return self
@@ -88,6 +91,7 @@ class FlatFlavour:
         name: of the flavour itself.
         lineage: the flavours it is made of, root first.
         components: component to the place (file, line, key) that names it.
+        by_provider: the same for those that only a target's provider has.
         overrides: root first, each with the document that its lines refer to.
         bind: capability to component, with the place that says so.
     """
@@ -97,8 +101,17 @@ class FlatFlavour:
     summary: str
     lineage: tuple[str, ...]
     components: dict[str, str] = field(default_factory=dict)
+    by_provider: dict[str, dict[str, str]] = field(default_factory=dict)
     overrides: tuple[tuple[Document, dict[str, OverridePart]], ...] = ()
     bind: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def on(self, provider: str) -> dict[str, str]:
+        """Component to place, where the target obtains components by ``provider``."""
+        return {**self.components, **self.by_provider.get(provider, {})}
+
+    def everywhere(self) -> set[str]:
+        """All components that it has on some target."""
+        return set(self.components).union(*self.by_provider.values())
 
     def to_dict(self) -> dict[str, object]:
         """For ``--json``."""
@@ -108,6 +121,7 @@ class FlatFlavour:
             "summary": self.summary,
             "lineage": list(self.lineage),
             "components": list(self.components),
+            "by_provider": {provider: list(names) for provider, names in self.by_provider.items()},
             "bind": {capability: component for capability, (component, _) in self.bind.items()},
         }
 
@@ -181,11 +195,18 @@ class Flavours:
 def _extend(base: FlatFlavour, flavour: Flavour) -> FlatFlavour:
     document = flavour.document
     for index, name in enumerate(flavour.drop):
-        if name not in base.components:
+        if name not in base.everywhere():
             place = document.where(("drop", index))
-            raise UnknownNameError(f"component of {flavour.extends!r}", name, base.components, where=place)
+            raise UnknownNameError(f"component of {flavour.extends!r}", name, base.everywhere(), where=place)
     dropped = set(flavour.drop)
     components = {name: place for name, place in base.components.items() if name not in dropped}
+    by_provider = {
+        provider: {name: place for name, place in names.items() if name not in dropped}
+        for provider, names in base.by_provider.items()
+    }
+    for provider, names in flavour.by_provider.items():
+        places = {name: document.where(("by_provider", provider, index)) for index, name in enumerate(names)}
+        by_provider[provider] = {**places, **by_provider.get(provider, {})}
     key = "components" if flavour.extends is None else "add"
     for index, name in enumerate(getattr(flavour, key)):
         components.setdefault(name, document.where((key, index)))
@@ -201,6 +222,7 @@ def _extend(base: FlatFlavour, flavour: Flavour) -> FlatFlavour:
         base.summary,
         (*base.lineage, flavour.name),
         components,
+        by_provider,
         (*kept, (document, dict(flavour.override))),
         bind,
     )

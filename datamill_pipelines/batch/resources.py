@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from datamill_pipelines.batch import spark_on_kubernetes
 from datamill_pipelines.connections import PlatformConnections
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class SparkSessions(dg.ConfigurableResource):  # type: ignore[type-arg]  # it is
         settings = {**_SETTINGS, "spark.master": spark.text("master")}
         if jars := spark.get("jars"):
             settings["spark.driver.extraClassPath"] = f"{jars}/*"
+        if settings["spark.master"].startswith(spark_on_kubernetes.MASTER):
+            settings |= spark_on_kubernetes.settings(spark)
         with _environment(JAVA_HOME=spark.text("java_home"), PYSPARK_SUBMIT_ARGS="pyspark-shell"):
             session: SparkSession = LazyPySparkResource(spark_config=settings).spark_session
         try:

@@ -36,17 +36,17 @@ def built(commands: FakeCommands) -> list[tuple[str, str | None]]:
 
 def test_what_an_image_stands_on_is_built_before_it(gathered: list[str]) -> None:
     one, commands = builder()
-    one.build(IMAGES["mlflow"], base="debian:12")
-    assert ["pipelines", "mlflow"] == gathered
+    one.build(IMAGES["infrastructure"], base="debian:12")
+    assert ["pipelines", "infrastructure"] == gathered
     pipelines = "datamill.lab/pipelines:lab"
-    assert [(pipelines, "debian:12"), ("datamill.lab/mlflow:lab", pipelines)] == built(commands)
+    assert [(pipelines, "debian:12"), ("datamill.lab/infrastructure:lab", pipelines)] == built(commands)
 
 
 def test_what_is_there_is_not_built_again_for_another(gathered: list[str]) -> None:
     one, commands = builder(["datamill.lab/pipelines:lab"])
-    one.build(IMAGES["dask"], base="debian:12")
-    assert ["dask"] == gathered
-    assert [("datamill.lab/dask:lab", "datamill.lab/pipelines:lab")] == built(commands)
+    one.build(IMAGES["infrastructure"], base="debian:12")
+    assert ["infrastructure"] == gathered
+    assert [("datamill.lab/infrastructure:lab", "datamill.lab/pipelines:lab")] == built(commands)
 
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=lambda image: image.name)

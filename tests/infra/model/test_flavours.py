@@ -46,6 +46,20 @@ def test_dropping_a_component_drops_what_was_said_about_it(filled: Room) -> None
     assert filled.resolve("one").capability("s3") == "other-store"
 
 
+def test_a_flavour_may_have_other_components_on_a_cluster(filled: Room) -> None:
+    filled.component("operator", "provides: [mqtt]\nhelm: {units: []}\n")
+    filled.component("server", "provides: [mqtt]\nembedded: {entry: null}\n")
+    places = "by_provider: {embedded: [server], helm: [operator]}\n"
+    filled.flavour("both", f"components: [dataless]\n{places}override: {{server: {{}}, operator: {{}}}}\n")
+    filled.component("dataless", "provides: [s3]\nembedded: {entry: null}\nhelm: {units: []}\n")
+    here, there = filled.resolve("both"), filled.resolve("both", target="kind")
+    assert {"dataless", "server"} == set(here.members)
+    assert {"dataless", "operator"} == set(there.members)
+    filled.flavour("fewer", "extends: both\ndrop: [operator]\n")
+    assert {"dataless"} == set(filled.resolve("fewer", target="kind").members)
+    assert {"dataless", "server"} == set(filled.resolve("fewer").members)
+
+
 def test_the_users_flavour_hides_one_of_the_package(room: Room) -> None:
     other = Room(room.home / "other")
     mine, theirs = room.flavour("demo", "components: [a]\n"), other.flavour("demo", "components: [b]\n")
