@@ -26,10 +26,11 @@ def command(home: str | None, flavour: str | None, *, context: str | None, targe
     rollout = Rollout(deployment)
     plan = rollout.plan()
     obstacles = rollout.obstacles(plan)
+    granted = rollout.granted()
     replaced = deployment.resolution.replacements()
     if as_json:
         substitutions = [each.to_dict() for each in replaced]
-        print_json({**plan.to_dict(), "obstacles": obstacles, "substitutions": substitutions})
+        print_json({**plan.to_dict(), "obstacles": obstacles, "granted": granted, "substitutions": substitutions})
     else:
         print_columns(
             ("component", "state", "action", "why"),
@@ -40,6 +41,10 @@ def command(home: str | None, flavour: str | None, *, context: str | None, targe
                 click.echo(f"  {change.component}: {difference}")
         for each in replaced:
             click.echo(f"  instead of {each.component}: {', '.join(each.replaced_by)} ({each.reason})")
+        if granted:
+            click.echo("  whoever gets to the web server may have done")
+        for told in granted:
+            click.echo(f"    {told}")
     if obstacles:
         raise PlatformError(
             "This plan cannot be carried out:\n" + "\n".join(f"  {told}" for told in obstacles),

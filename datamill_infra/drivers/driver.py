@@ -82,6 +82,11 @@ class Report:
 class Driver(ABC):
     """One provider, for one deployment."""
 
+    @property
+    def inside(self) -> bool:
+        """Whether this process runs where the components do, and not on the machine of whoever deploys them."""
+        return False
+
     @abstractmethod
     def desired(self, component: str) -> Desired:
         """What is wanted of a component, with every address that is known."""
@@ -211,6 +216,10 @@ class Driver(ABC):
     def reachable(self, connection: Connection) -> Iterator[Connection]:
         """A connection as it works from this machine, for as long as the context lasts."""
         yield connection
+
+    def granted(self) -> list[str]:
+        """What a deploy lets components do to the platform itself, one line each; for people to see before."""
+        return []
 
     def obstacles(self, components: Sequence[str]) -> list[str]:
         """What would keep a deploy from succeeding, one sentence each, as far as it can be told without trying.

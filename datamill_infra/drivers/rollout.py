@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from datamill_infra.drivers.driver import Driver, Notify
+    from datamill_infra.model.connections import ResolvedConnection
     from datamill_infra.model.deployment import Deployment
     from datamill_infra.model.plan import Change
     from datamill_infra.model.states import Observed
@@ -97,6 +98,25 @@ class Rollout:
         """What would keep :meth:`up` from carrying out a plan, one sentence each; changes nothing."""
         names = [change.component for change in changes if change.action not in (Action.NONE, Action.REMOVE)]
         return [told for driver in self.drivers.values() for told in driver.obstacles(names)]
+
+    def granted(self) -> list[str]:
+        """What :meth:`up` lets components do to the platform itself, one line each; changes nothing."""
+        return [told for driver in self.drivers.values() for told in driver.granted()]
+
+    @contextlib.contextmanager
+    def door(self, capability: str) -> Iterator[ResolvedConnection]:
+        """A capability of the deployment as it is reached from here, with its secrets, for as long as it is needed.
+
+        Raises:
+            UnhealthyError: nothing of it runs.
+        """
+        component = self.deployment.resolution.bound[capability]
+        driver = self.driver(component)
+        ports = PortBook(self.deployment.ports_file).read()
+        connection = self.deployment.rendered(component, ports).connections[capability]
+        secrets = {**driver.known_secrets([component]), **SecretStore(self.deployment.secrets_file).read()}
+        with driver.reachable(connection) as here:
+            yield here.resolve(secrets)
 
     def up(
         self, components: Iterable[str] | None = None, *, on_event: Callable[[Event], None] = unseen

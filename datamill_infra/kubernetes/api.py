@@ -13,7 +13,7 @@ import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import urllib3
 import yaml
@@ -41,6 +41,8 @@ logger = logging.getLogger("datamill.kubernetes")
 DEFAULT = "~/.kube/config"
 FORWARDING = "Kubernetes port forward proxy"
 """How the client names its threads."""
+INSIDE = "kubernetes.default.svc"
+"""The API server as pods see it; a context that names it works in its own cluster only."""
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -64,6 +66,7 @@ class ApiServer(Cluster):
     def __init__(self, context: str) -> None:
         self.context = context
         self._client = _client(context)
+        self.inside = urlsplit(self._client.configuration.host).hostname == INSIDE
         weakref.finalize(self, self._client.rest_client.pool_manager.clear)  # closes the connections that are kept
         self._kinds: dict[str, dict[str, Resource]] = {}
         self._lock = threading.Lock()

@@ -38,6 +38,9 @@ class Cluster(ABC):
     context: str
     """Name of the kubeconfig's context, always explicit."""
 
+    inside: bool = False
+    """Whether this process runs in the cluster, so that names of services mean something here."""
+
     @abstractmethod
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """How a kind is served; ``None`` when it is not, e.g. because its definition is not there yet."""

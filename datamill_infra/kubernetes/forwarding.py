@@ -55,11 +55,13 @@ class Forwards:
         self._open.clear()
 
     def here(self, connection: Connection) -> Connection:
-        """The same connection with every service's address replaced by a forwarded one.
+        """The same connection with every service's address replaced by a forwarded one; in the cluster, itself.
 
         Raises:
             UnhealthyError: no pod of a service runs.
         """
+        if self.cluster.inside:
+            return connection
         changed = {
             name: ADDRESS.sub(lambda found: self._local(connection, found), value) if isinstance(value, str) else value
             for name, value in connection.fields.items()

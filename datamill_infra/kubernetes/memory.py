@@ -34,10 +34,13 @@ class MemoryCluster(Cluster):
     Args:
         context: its name.
         on_write: called after each write with the object's name, or nothing.
+        inside: whether we run in it.
     """
 
-    def __init__(self, context: str = "memory", on_write: Callable[[Ref], None] | None = None) -> None:
-        self.context = context
+    def __init__(
+        self, context: str = "memory", on_write: Callable[[Ref], None] | None = None, *, inside: bool = False
+    ) -> None:
+        self.context, self.inside = context, inside
         self.on_write = on_write
         self.objects: dict[Ref, Object] = {}
         self.writes: list[tuple[str, Ref]] = []

@@ -62,3 +62,11 @@ def annotations_of(item: Mapping[str, Any]) -> dict[str, str]:
 def selector(labels: Mapping[str, str]) -> str:
     """A label selector that asks for equality."""
     return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def plural(kind: str) -> str:
+    """How a kind is called in addresses and roles, by convention; for where no server can be asked."""
+    word = kind.lower()
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "ch")) else f"{word}s"

@@ -19,6 +19,7 @@ from datamill_infra.model.errors import DatamillError
 from datamill_infra.orchestration import facts
 from datamill_infra.orchestration.driving import Driving
 from datamill_infra.orchestration.failures import failure_of, failure_of_outcomes
+from datamill_infra.orchestration.reporting import ClusterReport
 
 Result = dg.MaterializeResult[None] | dg.AssetCheckResult
 
@@ -57,19 +58,29 @@ def deploy_assets(deployment: Deployment) -> dg.AssetsDefinition:
 def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Sequence[str]) -> Iterator[Result]:
     whole = set(wanted) == set(rollout.deployment.resolution.components)
     driving = Driving(rollout, lambda on_event: rollout.up(None if whole else wanted, on_event=on_event))
+    report = ClusterReport(rollout, context.log.warning)
     began: dict[str, float] = {}
     for event in driving.events():
         _log(context, event)
         began.setdefault(event.component, time.monotonic())
         if event.component not in wanted:
             continue
-        if event.state in ("healthy", "unchanged"):
-            changed = event.state == "healthy"
-            yield facts.materialization(rollout, event.component, changed=changed, summary=event.message)
-        elif event.state in ("failed", "skipped"):
-            yield facts.unhealthy(event.component, event.message)
+        if (result := _result(rollout, event)) is not None:
+            report.add(result)
+            yield result
+    report.send()
     if failure := failure_of_outcomes(driving.outcomes):
         raise failure
+
+
+def _result(rollout: Rollout, event: Event) -> Result | None:
+    """What an event means for the component's asset; ``None`` while it is on its way."""
+    if event.state in ("healthy", "unchanged"):
+        changed = event.state == "healthy"
+        return facts.materialization(rollout, event.component, changed=changed, summary=event.message)
+    if event.state in ("failed", "skipped"):
+        return facts.unhealthy(event.component, event.message)
+    return None
 
 
 def _log(context: dg.AssetExecutionContext, event: Event) -> None:

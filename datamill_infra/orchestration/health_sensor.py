@@ -40,7 +40,7 @@ def health_sensor(deployment: Deployment) -> dg.SensorDefinition:
         if holder := current_holder(deployment):
             return dg.SkipReason(f"The deployment is being changed by {holder}.")
         rollout = Rollout(deployment)
-        deployed = [name for name in deployment.resolution.sequence() if rollout.releases.get(name) is not None]
+        deployed = [name for name in deployment.resolution.sequence() if _is_deployed(rollout, name)]
         with ThreadPoolExecutor(max(1, len(deployed)), thread_name_prefix="probe") as pool:
             batches = list(pool.map(lambda name: probe_checks(rollout, [name]), deployed))
         before: dict[str, Seen] = json.loads(context.cursor) if context.cursor else {}
@@ -56,6 +56,13 @@ def health_sensor(deployment: Deployment) -> dg.SensorDefinition:
         return dg.SensorResult(asset_events=news, cursor=json.dumps(now, sort_keys=True))
 
     return component_health
+
+
+def _is_deployed(rollout: Rollout, component: str) -> bool:
+    """Whether there is anything to probe; on a cluster it may have been deployed from elsewhere."""
+    if rollout.releases.get(component) is not None:
+        return True
+    return rollout.deployment.target != "embedded" and rollout.driver(component).observe(component).exists
 
 
 def _materialised_at(instance: dg.DagsterInstance, component: str) -> float:

@@ -15,6 +15,7 @@ from datamill_infra.model.errors import DatamillError
 from datamill_infra.orchestration import facts
 from datamill_infra.orchestration.driving import Driving
 from datamill_infra.orchestration.failures import failure_of, failure_of_outcomes
+from datamill_infra.orchestration.reporting import ClusterReport, forget_reported
 
 OP = "teardown"
 
@@ -42,12 +43,16 @@ def teardown_op(deployment: Deployment) -> dg.OpDefinition:
             rollout,
             lambda on_event: rollout.down(config.components or None, delete_data=config.delete_data, on_event=on_event),
         )
+        report, removed = ClusterReport(rollout, context.log.warning), list[str]()
         try:
             with writer_lock(deployment, f"{context.job_name} (run {context.run.run_id[:8]})"):
                 for event in driving.events():
                     context.log.info(f"{event.component}: {event.state} {event.message}".rstrip())
                     if event.state == "removed" and event.component in deployment.resolution.components:
-                        _report_removed(context.instance, event.component, event.message)
+                        removed.append(event.component)
+                        _report_removed(context.instance, report, event.component, event.message)
+                forget_reported(rollout, removed)
+                report.send()
         except DatamillError as error:
             raise failure_of(error) from error
         if failure := failure_of_outcomes(driving.outcomes):
@@ -77,14 +82,12 @@ def teardown_job(op: dg.OpDefinition, name: str, components: list[str]) -> dg.Jo
     return taking_down
 
 
-def _report_removed(instance: dg.DagsterInstance, component: str, told: str) -> None:
+def _report_removed(instance: dg.DagsterInstance, report: ClusterReport, component: str, told: str) -> None:
     for check in (facts.HEALTHY, facts.IN_SYNC):
+        key, description = facts.asset_key(component), f"It was taken down; {told}."
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=facts.asset_key(component),
-                check_name=check,
-                passed=False,
-                metadata={"told": told},
-                description=f"It was taken down; {told}.",
+                asset_key=key, check_name=check, passed=False, metadata={"told": told}, description=description
             )
         )
+        report.add(dg.AssetCheckResult(asset_key=key, check_name=check, passed=False, description=description))

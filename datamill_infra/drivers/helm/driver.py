@@ -25,6 +25,7 @@ from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.publication import Publication
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
 from datamill_infra.drivers.helm.returns import Returns
+from datamill_infra.drivers.helm.rights import outside_only
 from datamill_infra.drivers.helm.sighting import consequential, look
 from datamill_infra.drivers.helm.units import UnitRenderer
 from datamill_infra.drivers.releases import UNFINISHED, Release, now
@@ -110,6 +111,11 @@ class HelmDriver(Driver):
 
         return ApiServer(str(self.deployment.context))
 
+    @property
+    def inside(self) -> bool:
+        """See :attr:`Driver.inside`."""
+        return self.cluster.inside
+
     @functools.cached_property
     def lease(self) -> WriterLease:
         """The deployment's, as this process sees it."""
@@ -159,7 +165,7 @@ class HelmDriver(Driver):
         wanted = self.desired(component).digest
         applied = {seen.record.digest if seen.record else None for seen in sightings}
         drift = [sentence for seen in sightings for sentence in seen.drift]
-        secrets = self.secret_store.read()
+        secrets = self._secrets(self.publication.told(component))  # also on a machine that has never deployed it
         drift += [f"{clause}." for clause in self.credentials.differences(component, secrets)]
         drift += [f"{clause}." for clause in self.publication.differences(component, secrets)]
         failures = [seen.failure for seen in sightings if seen.failure]
@@ -181,9 +187,11 @@ class HelmDriver(Driver):
             HelmError: Helm or the API server refused.
             ClusterError: the API server refused.
             UnhealthyError: a unit that others wait for does not become ready.
-            ConfigurationError: objects that are not ours are in the place of ours.
+            ConfigurationError: objects that are not ours are in the place of ours; or we run in the cluster, and this
+                is not changed from there.
         """
         desired = self.desired(component)
+        self._refuse_inside(component)
         if self.renderer.units(component):
             notify("locking", "")
             ensure_namespace(self.cluster, self.namespace)
@@ -209,7 +217,7 @@ class HelmDriver(Driver):
             self.applier.ready(seen.unit, notify, lambda: False)  # an interrupt comes through `notify`
 
     def probe(self, component: str) -> dict[str, Observation]:
-        """See :meth:`Driver.probe`; through forwarded ports."""
+        """See :meth:`Driver.probe`; through forwarded ports, unless we run in the cluster."""
         connections = self.deployment.rendered(component, {}).connections
         timeout = self.deployment.spec(component).health.timeout_seconds
         with Forwards(self.cluster) as forwards:
@@ -263,6 +271,7 @@ class HelmDriver(Driver):
 
     def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
         """See :meth:`Driver.remove`; the last unit goes first."""
+        self._refuse_inside(component, delete_data=delete_data)
         records = self._records(component)
         units = self._units(component)
         names = [unit.release for unit in reversed(units) if unit.release in records]
@@ -354,9 +363,13 @@ class HelmDriver(Driver):
             [*missing_rights(self.cluster, self.namespace, units), *missing_room(self.cluster, units)] if mine else []
         )
 
+    def granted(self) -> list[str]:
+        """See :meth:`Driver.granted`: the rights of the platform's own code location."""
+        return [str(right) for right in self.renderer.rights()]
+
     @contextlib.contextmanager
     def reachable(self, connection: Connection) -> Iterator[Connection]:
-        """See :meth:`Driver.reachable`: through forwarded ports."""
+        """See :meth:`Driver.reachable`: through forwarded ports, unless we run in the cluster."""
         with Forwards(self.cluster) as forwards:
             yield forwards.here(connection)
 
@@ -400,6 +413,19 @@ class HelmDriver(Driver):
         wanted = {secret for connection in connections for secret in connection.secrets.values()}
         owners = {secret.partition(".")[0] for secret in wanted - known.keys()}
         return known | dict(self.known_secrets(sorted(owners & self.deployment.resolution.components.keys())))
+
+    def _refuse_inside(self, component: str, *, delete_data: bool = False) -> None:
+        """Nobody in the cluster may do these; the API server would refuse each, one by one."""
+        if not self.cluster.inside:
+            return
+        reasons = [reason for unit in self._units(component) if (reason := outside_only(unit))]
+        if delete_data:
+            reasons.append("deleting data is not among the rights of those who run in the cluster")
+        if reasons:
+            raise ConfigurationError(
+                f"{component} is changed from outside the cluster only: {reasons[0]}.",
+                instruction="Run `datamill up` (or `down`) where a person's kubeconfig is.",
+            )
 
     def _refuse_strangers(self, component: str, sightings: Sequence[Sighting]) -> None:
         for seen in sightings:

@@ -58,6 +58,12 @@ class Publication:
         declared = self.deployment.declared_connections({})
         return {name: connection for name, connection in declared.items() if name not in WITHHELD}
 
+    def told(self, component: str) -> list[Connection]:
+        """The connections whose secrets are published for a component; none where nothing is."""
+        if not self.concerns(component):
+            return []
+        return [*self.connections().values(), *self.deployment.needs(component, {}).values()]
+
     def differences(self, component: str, secrets: Mapping[str, str]) -> list[str]:
         """A clause for each object that is missing or has something else in it; no values.
 

@@ -15,6 +15,7 @@ from datamill_infra.drivers.helm import manifests
 from datamill_infra.drivers.helm.charts import charts_folder, image_files
 from datamill_infra.drivers.helm.packages import ArchiveChart, FolderChart, OwnChart, Wrapped
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL
+from datamill_infra.drivers.helm.rights import location, rights
 from datamill_infra.drivers.helm.sources import Sources
 from datamill_infra.kubernetes.definitions import is_definition
 from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref, labels_of
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 
     from datamill_infra.drivers.helm.door import Helm
     from datamill_infra.drivers.helm.packages import Package
+    from datamill_infra.drivers.helm.rights import Right
     from datamill_infra.kubernetes.objects import Object
     from datamill_infra.model.deployment import Deployment
     from datamill_infra.model.units import Unit
 
 OWN = "own:"
 OCI = "oci://"
+ANY_RIGHTS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +122,14 @@ class UnitRenderer:
 
     def _render(self, component: str, unit: Unit) -> RenderedUnit:
         namespace = unit.namespace or self.deployment.definition.file.namespaces.system
-        rendered = (
-            self._chart(component, unit, namespace)
-            if isinstance(unit, ChartUnit)
-            else self._wrapped(component, unit, namespace)
-        )
+        if not isinstance(unit, ChartUnit):
+            rendered = self._wrapped(component, unit, namespace)
+        elif component == location(self.deployment):
+            # Which objects it renders does not depend on what the rights are, so they follow from any.
+            first = self._chart(component, unit, namespace, {"rules": ANY_RIGHTS, "runRules": ANY_RIGHTS})
+            rendered = self._chart(component, unit, namespace, self._granted([first]))
+        else:
+            rendered = self._chart(component, unit, namespace)
         if rendered.definitions and not rendered.shared:
             raise ConfigurationError(
                 f"{component}: the unit {unit.name!r} brings custom resource definitions"
@@ -133,9 +139,36 @@ class UnitRenderer:
             )
         return rendered
 
-    def _chart(self, component: str, unit: ChartUnit, namespace: str) -> RenderedUnit:
+    def rights(self, own: Sequence[RenderedUnit] | None = None) -> list[Right]:
+        """What the platform's own code location may do in the cluster; nothing where there is none.
+
+        Args:
+            own: rendered releases of its component, while they are being rendered.
+        """
+        found = location(self.deployment)
+        if found is None:
+            return []
+        units = [unit for name in self.deployment.resolution.sequence() if name != found for unit in self.units(name)]
+        namespaces = self.deployment.definition.file.namespaces
+        return rights([*units, *(own or self.units(found))], namespaces.system, namespaces.runs, found)
+
+    def _granted(self, own: Sequence[RenderedUnit]) -> dict[str, object]:
+        """Values of the chart that brings the location."""
+        system = self.deployment.definition.file.namespaces.system
+        found = self.rights(own)
+        return {
+            "context": self.deployment.context,
+            "rules": [right.rule() for right in found if right.namespace == system],
+            "runRules": [right.rule() for right in found if right.namespace != system],
+        }
+
+    def _chart(
+        self, component: str, unit: ChartUnit, namespace: str, infrastructure: Mapping[str, object] | None = None
+    ) -> RenderedUnit:
         package, release = self._package(component, unit), unit.release or unit.name
         values = self._values(component, unit)
+        if infrastructure is not None:
+            values = (*values, ("rights.yaml", yaml.safe_dump({"infrastructure": dict(infrastructure)})))
         with _on_disk(package, values) as (staged, files):
             if (said := package.version(staged)) != unit.version:
                 raise ConfigurationError(
@@ -206,6 +239,7 @@ class UnitRenderer:
             "clients": self._charts(consumers),
             "providers": self._charts(providers),
             "outside": any(self.deployment.provider(name) == "external" for name in providers),
+            "infrastructure": location(self.deployment) is not None,
             "runs": self.deployment.definition.file.namespaces.runs,
             "runsOutside": any(
                 self.deployment.provider(name) == "external" for name in self.deployment.resolution.bound.values()

@@ -64,6 +64,10 @@ spec:
             - {{ dict "k8s" $context | toJson | quote }}
           env:
             {{- include "datamill.environment" . | nindent 12 }}
+            {{- range $context.env_vars }}
+            - name: {{ splitList "=" . | first }}
+              value: {{ splitList "=" . | rest | join "=" | quote }}
+            {{- end }}
           ports:
             - name: grpc
               containerPort: 4000

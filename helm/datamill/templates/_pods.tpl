@@ -62,8 +62,24 @@
         path: s3.secret_key
 {{- end }}
 
-{{/* Both code locations have the deployment. */}}
+{{/* Both code locations have the deployment; that of the platform also the way to the API server. */}}
 {{- define "datamill.infrastructureMounts" -}}
+{{ include "datamill.deploymentMounts" . }}
+- name: kubeconfig
+  mountPath: {{ include "datamill.kubeconfig" . | dir }}
+  readOnly: true
+{{- end }}
+
+{{- define "datamill.infrastructureVolumes" -}}
+{{ include "datamill.deploymentVolumes" . }}
+- name: kubeconfig
+  configMap:
+    name: {{ .Release.Name }}-infrastructure
+{{- end }}
+
+{{- define "datamill.kubeconfig" -}}/etc/datamill-kubernetes/kubeconfig{{- end }}
+
+{{- define "datamill.deploymentMounts" -}}
 - name: deployment
   mountPath: {{ include "datamill.home" . }}/deployment.yaml
   subPath: deployment.yaml
@@ -73,7 +89,7 @@
   readOnly: true
 {{- end }}
 
-{{- define "datamill.infrastructureVolumes" -}}
+{{- define "datamill.deploymentVolumes" -}}
 - name: deployment
   configMap:
     name: {{ .Values.deployment.configMap }}
@@ -85,7 +101,7 @@
 
 {{/* Pipelines have its published connections, too, and the secrets that those name. */}}
 {{- define "datamill.pipelinesMounts" -}}
-{{ include "datamill.infrastructureMounts" . }}
+{{ include "datamill.deploymentMounts" . }}
 - name: deployment
   mountPath: {{ include "datamill.home" . }}/state/connections.json
   subPath: connections.json
@@ -96,7 +112,7 @@
 {{- end }}
 
 {{- define "datamill.pipelinesVolumes" -}}
-{{ include "datamill.infrastructureVolumes" . }}
+{{ include "datamill.deploymentVolumes" . }}
 - name: secrets
   secret:
     secretName: {{ .Values.deployment.secret }}

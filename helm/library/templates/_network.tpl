@@ -1,6 +1,6 @@
 {{/*
 Who may connect, from a list of context and port names: the pods of the release to each other, and to the named ports its
-test, the components that the deployment's graph names and the pods of the run namespace. Outgoing: name resolution, and the
+test, the components that the deployment's graph names, the platform's own code location and the pods of the run namespace. Outgoing: name resolution, and the
 components that this one needs; anything, when one of them runs outside the cluster.
 */}}
 {{- define "library.networkPolicy" -}}
@@ -36,6 +36,12 @@ spec:
                 values:
                   {{- toYaml . | nindent 18 }}
             matchLabels:
+              app.kubernetes.io/part-of: datamill
+        {{- end }}
+        {{- if $root.Values.global.infrastructure }}
+        - podSelector:
+            matchLabels:
+              app.kubernetes.io/component: infrastructure
               app.kubernetes.io/part-of: datamill
         {{- end }}
         {{- with $root.Values.global.runs }}

@@ -416,3 +416,46 @@ def test_a_plan_asks_for_rights_in_every_namespace_that_it_writes_to(
         f"The context 'memory' may not create, delete, get, list, patch objects of the kind {kind} in namespace {RUNS}."
         for kind in ("ConfigMap", "Secret")
     ] == [told.replace("get, list, create, patch, delete", "create, delete, get, list, patch") for told in refused]
+
+
+def _render_with_roles(release: str, namespace: str, values: Mapping[str, Any]) -> list[Object]:
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": release}, "rules": []}
+    return [*render(release, namespace, values), role]
+
+
+def test_from_inside_a_service_is_reached_by_its_own_name(pond: Pond) -> None:
+    pond.up()
+    driver = pond.driver
+    connection = driver.deployment.rendered("frog", {}).connections["frog"]
+    with driver.reachable(connection) as outside:
+        assert str(outside.fields["url"]).startswith("http://127.0.0.1:")
+    pond.cluster.inside = True
+    with pond.driver.reachable(connection) as inside:
+        assert "http://frog.datamill.svc:80" == inside.fields["url"]
+
+
+def test_from_inside_what_has_roles_is_compared_and_never_changed(pond: Pond) -> None:
+    pond.helm.render = {**pond.helm.render, "frog": _render_with_roles}
+    pond.up()
+    pond.cluster.inside = True
+    assert {"frog": "in-sync", "fly": "in-sync"} == pond.states()
+    pond.write("components: {frog: {values: {colour: blue}}, fly: {values: {colour: blue}}}\n")
+    pond.written()
+    driver = pond.driver
+    with pytest.raises(ConfigurationError, match="frog is changed from outside the cluster only: it has roles"):
+        driver.apply("frog")
+    with pytest.raises(ConfigurationError, match="frog is changed from outside the cluster only"):
+        driver.remove("frog", delete_data=False)
+    assert [] == pond.written()
+    driver.apply("fly")
+    driver.finish()
+    assert "apply StatefulSet fly" in pond.written()
+
+
+def test_from_inside_no_data_is_deleted(pond: Pond) -> None:
+    pond.up()
+    pond.cluster.inside = True
+    with pytest.raises(ConfigurationError, match="deleting data is not among the rights"):
+        pond.driver.remove("fly", delete_data=True)
+    pond.driver.remove("fly", delete_data=False)
+    assert pond.ref("StatefulSet", "fly") not in pond.cluster.objects

@@ -1,0 +1,110 @@
+"""What was deployed from outside, told to the Dagster of the cluster, so that its graph has the platform in it.
+
+A deploy from a person's machine is a run of the Dagster there, of which the one in the cluster knows nothing. So what
+the deploy yields (materialisations, and the checks ``healthy`` and ``in_sync``) is reported to it as events without a
+run. Only news is: what was reported last is remembered, and an ``up`` that changes nothing reports nothing.
+
+A deployment that nobody could be told of is deployed nevertheless: the reason is a warning in the run, and the next
+``up`` reports it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from datamill_infra.drivers.files import write_private
+from datamill_infra.model.errors import DatamillError
+from datamill_infra.orchestration.web import DagsterWeb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from datamill_infra.drivers.rollout import Rollout
+
+    Result = dg.MaterializeResult[None] | dg.AssetCheckResult
+
+CAPABILITY = "dagster"
+
+
+class ClusterReport:
+    """Collects what a pass yields, and reports it at the end.
+
+    Args:
+        rollout: of the deployment.
+        warn: hears why something could not be reported.
+    """
+
+    def __init__(self, rollout: Rollout, warn: Callable[[str], None]) -> None:
+        self._rollout, self._warn = rollout, warn
+        self._materialised: dict[dg.AssetKey, dg.MaterializeResult[None]] = {}
+        self._checked: dict[tuple[dg.AssetKey, str], dg.AssetCheckResult] = {}
+
+    def add(self, result: Result) -> None:
+        """Something that the pass has yielded."""
+        if isinstance(result, dg.AssetCheckResult):
+            self._checked[_key(result), str(result.check_name)] = result
+            return
+        if result.asset_key is not None:
+            self._materialised[dg.AssetKey.from_coercible(result.asset_key)] = result
+        for check in result.check_results or ():
+            self.add(check)
+
+    def send(self) -> None:
+        """Report what is news; nothing where the cluster has no Dagster, or this runs in it."""
+        component = self._rollout.deployment.resolution.bound.get(CAPABILITY)
+        if component is None or self._rollout.deployment.provider(component) != "helm":
+            return
+        file = self._rollout.deployment.state_file("reported")
+        before, now = _read(file), self._facts()
+        news = {name: fact for name, fact in now.items() if before.get(name) != fact}
+        if not news:
+            return
+        try:
+            driver = self._rollout.driver(component)
+            if driver.inside or not driver.observe(component).exists:
+                return
+            with self._rollout.door(CAPABILITY) as connection:
+                self._send(DagsterWeb(connection), news)
+            write_private(file, json.dumps({**before, **news}, indent=2, sort_keys=True))
+        except DatamillError as error:
+            self._warn(f"The Dagster in the cluster has not been told: {error.reason} The next `datamill up` does it.")
+
+    def _send(self, web: DagsterWeb, news: Mapping[str, object]) -> None:
+        for key, result in self._materialised.items():
+            if key.to_user_string() in news:
+                version = result.data_version.value if result.data_version else None
+                web.report_materialization(key, result.metadata or {}, version)
+        for (key, name), check in self._checked.items():
+            if f"{key.to_user_string()}:{name}" in news:
+                told = {"told": check.description} if check.description else {}
+                web.report_check(key, name, {**told, **(check.metadata or {})}, passed=check.passed)
+
+    def _facts(self) -> dict[str, object]:
+        """What is reported, in as much as it can be news."""
+        versions = {
+            key.to_user_string(): result.data_version.value if result.data_version else ""
+            for key, result in self._materialised.items()
+        }
+        checks = {f"{key.to_user_string()}:{name}": one.passed for (key, name), one in self._checked.items()}
+        return {**versions, **checks}
+
+
+def forget_reported(rollout: Rollout, components: Iterable[str]) -> None:
+    """Have everything reported again, after the Dagster in the cluster has gone."""
+    if rollout.deployment.resolution.bound.get(CAPABILITY) in set(components):
+        rollout.deployment.state_file("reported").unlink(missing_ok=True)
+
+
+def _key(result: dg.AssetCheckResult) -> dg.AssetKey:
+    return dg.AssetKey.from_coercible(result.asset_key) if result.asset_key else dg.AssetKey([])
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}  # then everything is news
