@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from datamill_infra.orchestration.web import DagsterWeb
 
-LOCATION = "datamill_pipelines"
+PIPELINES = "datamill_pipelines"
 POLL_SECONDS = 2.0
 SILENT_SECONDS = 120.0
 """So long the web server may be away, e.g. because its pod is replaced."""
@@ -70,13 +70,19 @@ class RunEnd:
 
 
 def launch(
-    web: DagsterWeb, job: str, *, tags: Mapping[str, str] | None = None, config: Mapping[str, object] | None = None
+    web: DagsterWeb,
+    job: str,
+    *,
+    location: str = PIPELINES,
+    tags: Mapping[str, str] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> str:
-    """Have a job of the pipelines run.
+    """Have a job of a code location run.
 
     Args:
         web: the cluster's Dagster.
         job: its name.
+        location: whose it is.
         tags: of the run.
         config: of the run.
 
@@ -88,8 +94,8 @@ def launch(
         ConfigurationError: the run was refused.
         UnhealthyError: the web server does not answer.
     """
-    repository = _repository(web, job)
-    selector = {"repositoryLocationName": LOCATION, "repositoryName": repository, "pipelineName": job}
+    repository = _repository(web, location, job)
+    selector = {"repositoryLocationName": location, "repositoryName": repository, "pipelineName": job}
     metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
     params = {"selector": selector, "runConfigData": dict(config or {}), "executionMetadata": metadata}
     answer = web.query(LAUNCH, {"params": params})["launchRun"]
@@ -150,17 +156,17 @@ def follow(
             sleep(POLL_SECONDS)
 
 
-def _repository(web: DagsterWeb, job: str) -> str:
+def _repository(web: DagsterWeb, location: str, job: str) -> str:
     answer = web.query(JOBS)["repositoriesOrError"]
-    here = [node for node in answer.get("nodes", ()) if node["location"]["name"] == LOCATION]
+    here = [node for node in answer.get("nodes", ()) if node["location"]["name"] == location]
     if not here:
         raise PlatformError(
-            f"The Dagster in the cluster has not loaded the location {LOCATION}: {answer.get('message', 'no reason')}.",
+            f"The Dagster in the cluster has not loaded the location {location}: {answer.get('message', 'no reason')}.",
             instruction="`datamill logs datamill` shows what its server says.",
         )
     known = {one["name"]: node["name"] for node in here for one in node["jobs"]}
     if job not in known:
-        raise UnknownNameError("job of the pipelines in the cluster", job, sorted(known))
+        raise UnknownNameError(f"job of {location} in the cluster", job, sorted(known))
     return str(known[job])
 
 
