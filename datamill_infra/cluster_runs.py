@@ -35,8 +35,10 @@ class InCluster(dg.Config):
 
     Attributes:
         run_config: its configuration.
+        assets: only these of the job, as ``a/b``; all when empty.
     """
 
+    assets: list[str] = Field(default_factory=list)
     run_config: dict[str, object] = Field(default_factory=dict)
 
 
@@ -100,7 +102,7 @@ class _Doors:
 
 def _run(context: dg.OpExecutionContext, door: _Doors, name: str, config: InCluster) -> None:
     tags = {key: value for key, value in context.run.tags.items() if not key.startswith(OURS)}
-    run_id = launch(door(), name, tags=tags, config=config.run_config)
+    run_id = launch(door(), name, assets=config.assets, tags=tags, config=config.run_config)
     context.log.info("%s is the run %s of the Dagster in the cluster.", name, run_id)
     context.instance.add_run_tags(context.run.run_id, {RUN_TAG: run_id})
     failures: list[str] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from datamill_infra.model.errors import ConfigurationError, PlatformError, UnhealthyError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from datamill_infra.orchestration.web import DagsterWeb
 
@@ -74,6 +74,7 @@ def launch(
     job: str,
     *,
     location: str = PIPELINES,
+    assets: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, object] | None = None,
 ) -> str:
@@ -83,6 +84,7 @@ def launch(
         web: the cluster's Dagster.
         job: its name.
         location: whose it is.
+        assets: only these of the job, as ``a/b``; all when empty.
         tags: of the run.
         config: of the run.
 
@@ -95,7 +97,13 @@ def launch(
         UnhealthyError: the web server does not answer.
     """
     repository = _repository(web, location, job)
-    selector = {"repositoryLocationName": location, "repositoryName": repository, "pipelineName": job}
+    selector: dict[str, object] = {
+        "repositoryLocationName": location,
+        "repositoryName": repository,
+        "pipelineName": job,
+    }
+    if assets:
+        selector["assetSelection"] = [{"path": name.split("/")} for name in assets]
     metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
     params = {"selector": selector, "runConfigData": dict(config or {}), "executionMetadata": metadata}
     answer = web.query(LAUNCH, {"params": params})["launchRun"]

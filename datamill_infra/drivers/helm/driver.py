@@ -424,7 +424,8 @@ class HelmDriver(Driver):
         if reasons:
             raise ConfigurationError(
                 f"{component} is changed from outside the cluster only: {reasons[0]}.",
-                instruction="Run `datamill up` (or `down`) where a person's kubeconfig is.",
+                instruction="Where a person's kubeconfig is, `datamill plan` shows what differs, and `datamill up`"
+                " (or `down`) changes it. An older image in the cluster sees differences, too.",
             )
 
     def _refuse_strangers(self, component: str, sightings: Sequence[Sighting]) -> None:
