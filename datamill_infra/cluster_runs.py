@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -39,7 +40,7 @@ class InCluster(dg.Config):
     """
 
     assets: list[str] = Field(default_factory=list)
-    run_config: dict[str, object] = Field(default_factory=dict)
+    run_config: dict[str, Any] = Field(default_factory=dict)
 
 
 @dg.definitions
