@@ -21,13 +21,16 @@ LOCATION = "datamill_infra.definitions"
 BAD = ("failed", "skipped")
 
 
-def deploy(deployment: Deployment, components: Sequence[str], *, again: str, quiet: bool = False) -> RunReport:
+def deploy(
+    deployment: Deployment, components: Sequence[str], *, again: str, lossy: bool = False, quiet: bool = False
+) -> RunReport:
     """Run the deploy job of a deployment for some components.
 
     Args:
         deployment: which.
         components: in the order of display.
         again: the command line that repeats it.
+        lossy: change definitions of kinds even when objects lose something by it.
         quiet: show nothing.
 
     Raises:
@@ -35,6 +38,7 @@ def deploy(deployment: Deployment, components: Sequence[str], *, again: str, qui
         KeyboardInterrupt: it was interrupted; what runs keeps running.
     """
     title = f"Bringing up {deployment.flavour} ({deployment.home})"
+    config = {"ops": {"deploy": {"config": {"allow_crd_losses": True}}}} if lossy else None
     with set_aside(deployment.log_dir / "runs.log") as display:
         board = open_board(title, components, stream=display)
         with contextlib.nullcontext() if quiet else board:
@@ -42,7 +46,7 @@ def deploy(deployment: Deployment, components: Sequence[str], *, again: str, qui
 
             assets = [f"infra/{name}" for name in components]
             job = deploy_job_name(deployment.flavour)
-            report, ends = _run(deployment, job, board, quiet=quiet, assets=assets)
+            report, ends = _run(deployment, job, board, quiet=quiet, assets=assets, config=config)
     _judge(report, ends, again)
     return report
 

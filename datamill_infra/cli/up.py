@@ -18,6 +18,12 @@ from datamill_infra.cli.root import COMMANDS
     multiple=True,
     help="Only this component and what it needs; one outside the flavour becomes part of the deployment.",
 )
+@click.option(
+    "--allow-crd-losses",
+    "lossy",
+    is_flag=True,
+    help="Change definitions of Kubernetes kinds even when a version or field that objects may have is removed.",
+)
 @target_options
 @as_json_option
 @click.pass_obj
@@ -26,6 +32,7 @@ def command(
     flavour: str | None,
     components: tuple[str, ...],
     *,
+    lossy: bool,
     context: str | None,
     target: str | None,
     as_json: bool,
@@ -44,8 +51,9 @@ def command(
     deployment = deployment.add_extra(added)
     wanted = deployment.resolution.closure(components) if components else set(deployment.resolution.components)
     order = [name for name in deployment.resolution.sequence() if name in wanted]
-    again = " ".join(["datamill up", *(f"-c {name}" for name in components)])
-    report = deploy(deployment, order, again=again, quiet=as_json)
+    allowed = ["--allow-crd-losses"] if lossy else []
+    again = " ".join(["datamill up", *(f"-c {name}" for name in components), *allowed])
+    report = deploy(deployment, order, again=again, lossy=lossy, quiet=as_json)
     if as_json:
         print_json(report.to_dict())
         return

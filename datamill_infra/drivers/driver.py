@@ -154,8 +154,12 @@ class Driver(ABC):
         return ""
 
     @abstractmethod
-    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
-        """Stop a component and forget it; its data stays unless it is to be deleted. Nothing there is no error."""
+    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> Sequence[str]:
+        """Stop a component and forget it; its data stays unless it is to be deleted. Nothing there is no error.
+
+        Returns:
+            What stays besides its data, a clause each with the reason.
+        """
 
     @abstractmethod
     def revive(self) -> frozenset[str]:

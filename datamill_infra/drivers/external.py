@@ -19,7 +19,7 @@ from datamill_infra.model.errors import ConfigurationError
 from datamill_infra.model.states import Observed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from datamill_infra.capabilities import Observation
     from datamill_infra.drivers.driver import Notify
@@ -118,13 +118,14 @@ class ExternalDriver(Driver):
         """See :meth:`Driver.settled`."""
         self.releases.settle(component, failure)
 
-    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
+    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> Sequence[str]:
         """Forget what was read for it; the component itself is not ours, and neither is its data."""
         del delete_data
         notify("forgetting", "")
         own = {secret for secret in self.secret_store.read() if secret.startswith(f"{component}.")}
         self.secret_store.forget(own)
         self.releases.drop(component)
+        return ()
 
     def revive(self) -> frozenset[str]:
         """Nothing is kept running from here."""

@@ -45,12 +45,15 @@ class Rollout:
     Args:
         deployment: which.
         drivers: by provider; by default those of this package.
+        lossy: whether definitions of kinds on a cluster may be changed so that something is lost.
     """
 
-    def __init__(self, deployment: Deployment, drivers: Mapping[str, Driver] | None = None) -> None:
+    def __init__(
+        self, deployment: Deployment, drivers: Mapping[str, Driver] | None = None, *, lossy: bool = False
+    ) -> None:
         self.deployment = deployment
         self.releases = Releases(deployment.releases_file)
-        self.drivers: Mapping[str, Driver] = drivers or default_drivers(deployment, self.releases)
+        self.drivers: Mapping[str, Driver] = drivers or default_drivers(deployment, self.releases, lossy=lossy)
         self.publisher = Publisher(deployment)
         self._cancelled = threading.Event()
         self._revived: frozenset[str] = frozenset()
@@ -276,8 +279,9 @@ class Rollout:
 
         def remove(component: str, notify: Notify) -> Outcome:
             self.publisher.withdraw(component)
-            self._applied_by(component).remove(component, delete_data=delete_data, notify=notify)
-            return Outcome(component, "removed", message="its data is deleted" if delete_data else "its data is kept")
+            stays = self._applied_by(component).remove(component, delete_data=delete_data, notify=notify)
+            told = ["its data is deleted" if delete_data else "its data is kept", *stays]
+            return Outcome(component, "removed", message="; ".join(told))
 
         return Pass(users, threading.Event(), on_event).all(remove)
 
@@ -303,7 +307,7 @@ class Rollout:
         return sorted(set(self.releases.read()) - set(self.deployment.resolution.components))
 
 
-def default_drivers(deployment: Deployment, releases: Releases) -> dict[str, Driver]:
+def default_drivers(deployment: Deployment, releases: Releases, *, lossy: bool = False) -> dict[str, Driver]:
     """The drivers of this package that a deployment may need."""
     found: dict[str, Driver] = {
         "embedded": EmbeddedDriver(deployment, releases),
@@ -313,5 +317,5 @@ def default_drivers(deployment: Deployment, releases: Releases) -> dict[str, Dri
         # The Kubernetes client takes a second to load, and deployments on this machine never need it.
         from datamill_infra.drivers.helm.driver import HelmDriver  # noqa: PLC0415
 
-        found["helm"] = HelmDriver(deployment, releases)
+        found["helm"] = HelmDriver(deployment, releases, lossy=lossy)
     return found

@@ -95,7 +95,8 @@ class _Unit(Part):
 
     Attributes:
         name: unique within the component; override values are given under it.
-        namespace: where it goes; the deployment's system namespace when absent.
+        namespace: where it goes; when absent the deployment's system namespace, and for units of the whole cluster
+            ``datamill-shared``.
         scope: ``cluster`` units are singletons that deployments share: adopted if present, never removed while claimed.
         stateful: holds data; removed with its data only on ``--delete-data``.
         keep: what a removal leaves in place.
@@ -108,15 +109,6 @@ class _Unit(Part):
     stateful: bool = False
     keep: Annotated[tuple[Literal["data", "crds", "namespace", "secrets"], ...], Field(strict=False)] = ()
     ready: Annotated[tuple[Readiness, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="after")
-    def _placed(self) -> Self:
-        if self.scope == "cluster" and self.namespace is None:
-            raise wrong(
-                f"the unit {self.name!r} is shared by all deployments and has no `namespace` of its own",
-                "Add `namespace: NAME`, the same for every deployment.",
-            )
-        return self
 
 
 class ChartUnit(_Unit):

@@ -24,6 +24,16 @@ from datamill_infra.orchestration.reporting import ClusterReport
 Result = dg.MaterializeResult[None] | dg.AssetCheckResult
 
 
+class DeployConfig(dg.Config):
+    """What a deploy may do besides its usual work.
+
+    Attributes:
+        allow_crd_losses: change definitions of kinds on a cluster even when objects lose something by it.
+    """
+
+    allow_crd_losses: bool = False
+
+
 def deploy_assets(deployment: Deployment) -> dg.AssetsDefinition:
     """The assets ``infra/<component>`` of a deployment, with their checks.
 
@@ -37,11 +47,11 @@ def deploy_assets(deployment: Deployment) -> dg.AssetsDefinition:
         check_specs=facts.check_specs(deployment),
         can_subset=True,
     )
-    def deploy(context: dg.AssetExecutionContext) -> Iterator[Result]:
+    def deploy(context: dg.AssetExecutionContext, config: DeployConfig) -> Iterator[Result]:
         """Bring the selected components up, with what they need; or, when only checks are selected, probe them."""
         selected = {key.path[-1] for key in context.selected_asset_keys}
         wanted = [name for name in deployment.resolution.sequence() if name in selected]
-        rollout = Rollout(deployment)
+        rollout = Rollout(deployment, lossy=config.allow_crd_losses)
         if not wanted:
             checked = {key.asset_key.path[-1] for key in context.selected_asset_check_keys}
             yield from facts.probe_checks(rollout, sorted(checked))

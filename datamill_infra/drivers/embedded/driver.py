@@ -159,7 +159,7 @@ class EmbeddedDriver(Driver):
         """See :meth:`Driver.settled`."""
         self.releases.settle(component, failure)
 
-    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
+    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> Sequence[str]:
         """See :meth:`Driver.remove`."""
         notify("stopping", "")
         logs = self._log_files(component)
@@ -178,6 +178,7 @@ class EmbeddedDriver(Driver):
         except OSError as error:
             raise state_error(folder, error) from error
         self.releases.drop(component)
+        return ()
 
     def revive(self) -> frozenset[str]:
         """See :meth:`Driver.revive`: starts supervisord, and with it every program that it should keep running."""

@@ -26,7 +26,9 @@ from datamill_infra.drivers.helm.publication import Publication
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
 from datamill_infra.drivers.helm.returns import Returns
 from datamill_infra.drivers.helm.rights import outside_only
+from datamill_infra.drivers.helm.shared import SharedUnits
 from datamill_infra.drivers.helm.sighting import consequential, look
+from datamill_infra.drivers.helm.singletons import wanted_digest
 from datamill_infra.drivers.helm.units import UnitRenderer
 from datamill_infra.drivers.releases import UNFINISHED, Release, now
 from datamill_infra.drivers.secrets import SecretStore
@@ -79,6 +81,7 @@ class HelmDriver(Driver):
         cluster: the door to the API server; by default that of the deployment's context.
         helm: the door to Helm.
         charts: folder of our own charts.
+        lossy: whether definitions of kinds may be changed so that something is lost.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class HelmDriver(Driver):
         cluster: Cluster | None = None,
         helm: Helm | None = None,
         charts: Path | None = None,
+        lossy: bool = False,
     ) -> None:
         self.deployment = deployment
         self.releases = releases
@@ -96,7 +100,7 @@ class HelmDriver(Driver):
         self.helm = helm or HelmBinary()
         self.renderer = UnitRenderer(deployment, self.helm, charts)
         self.secret_store = SecretStore(deployment.secrets_file)
-        self._given = cluster
+        self._given, self._lossy = cluster, lossy
 
     @functools.cached_property
     def cluster(self) -> Cluster:
@@ -119,8 +123,7 @@ class HelmDriver(Driver):
     @functools.cached_property
     def lease(self) -> WriterLease:
         """The deployment's, as this process sees it."""
-        holder = f"datamill on {socket.gethostname()} (process {os.getpid()})"
-        return WriterLease(self.cluster, self.namespace, holder)
+        return WriterLease(self.cluster, self.namespace, _holder())
 
     @functools.cached_property
     def credentials(self) -> Credentials:
@@ -136,6 +139,11 @@ class HelmDriver(Driver):
     def applier(self) -> Applier:
         """Writes under the lease."""
         return Applier(self.cluster, self.helm, self.renderer, self.lease.check)
+
+    @functools.cached_property
+    def shared(self) -> SharedUnits:
+        """What other deployments of the cluster have too."""
+        return SharedUnits(self.applier, self.namespace, _holder(), lossy=self._lossy)
 
     @functools.cached_property
     def returns(self) -> Returns:
@@ -160,20 +168,23 @@ class HelmDriver(Driver):
         sightings = self._look(component)
         if not sightings and release:
             return Observed(component, exists=True, managed=True, digest=release.digest, failure=failure)
-        if not any(seen.exists for seen in sightings):
+        if not any(seen.exists and (not seen.unit.shared or self.shared.claimed(seen.unit)) for seen in sightings):
             return Observed(component)
         wanted = self.desired(component).digest
-        applied = {seen.record.digest if seen.record else None for seen in sightings}
-        drift = [sentence for seen in sightings for sentence in seen.drift]
+        # What was adopted is not ours to change, so it has no drift.
+        ours = [seen for seen in sightings if not (seen.unit.shared and self.shared.adopted(seen.unit))]
+        applied = all(seen.record is not None and seen.record.digest == self._digest(seen.unit) for seen in ours)
+        drift = [sentence for seen in ours for sentence in seen.drift]
+        drift += [told for seen in sightings if seen.unit.shared for told in self.shared.unclaimed(seen.unit)]
         secrets = self._secrets(self.publication.told(component))  # also on a machine that has never deployed it
         drift += [f"{clause}." for clause in self.credentials.differences(component, secrets)]
         drift += [f"{clause}." for clause in self.publication.differences(component, secrets)]
-        failures = [seen.failure for seen in sightings if seen.failure]
+        failures = [seen.failure for seen in ours if seen.failure]
         return Observed(
             component,
             exists=True,
-            managed=all(seen.managed for seen in sightings if seen.exists),
-            digest=wanted if applied == {short(wanted)} else None,
+            managed=all(seen.managed for seen in ours if seen.exists and not seen.unit.shared),
+            digest=wanted if applied else None,
             facts={"objects": {name: found for seen in sightings for name, found in seen.facts().items()}},
             drift=tuple(drift),
             failure=" ".join(failures) or failure,
@@ -197,7 +208,10 @@ class HelmDriver(Driver):
             ensure_namespace(self.cluster, self.namespace)
             self.lease.acquire()
             for namespace in self._namespaces(component):
-                ensure_namespace(self.cluster, namespace)
+                ensure_namespace(self.cluster, namespace, self._labels(component, namespace))
+            for unit in self.renderer.units(component):
+                if unit.shared:
+                    self.shared.hold(unit)
         sightings = self._look(component)  # again: what was seen before the lease was taken may have changed since
         self._refuse_strangers(component, sightings)
         self.releases.put(
@@ -213,7 +227,11 @@ class HelmDriver(Driver):
         self.credentials.write(component, self.secret_store.read())
         self.publication.write(component, self.secret_store.read())
         for seen in sightings:
-            self.applier.apply(seen, desired.digest, notify, functools.partial(self.returns.upgrading, seen))
+            upgrading = functools.partial(self.returns.upgrading, seen)
+            if seen.unit.shared:
+                self.shared.apply(seen, notify, upgrading)
+            else:
+                self.applier.apply(seen, desired.digest, notify, upgrading)
             self.applier.ready(seen.unit, notify, lambda: False)  # an interrupt comes through `notify`
 
     def probe(self, component: str) -> dict[str, Observation]:
@@ -269,8 +287,8 @@ class HelmDriver(Driver):
         """See :meth:`Driver.fall_back`: stateless units go back, stateful ones stay as they are."""
         return " ".join(self.returns.after_failure(component, notify))
 
-    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> None:
-        """See :meth:`Driver.remove`; the last unit goes first."""
+    def remove(self, component: str, *, delete_data: bool, notify: Notify = unheard) -> Sequence[str]:
+        """See :meth:`Driver.remove`; the last unit goes first, and what is shared after what is not."""
         self._refuse_inside(component, delete_data=delete_data)
         records = self._records(component)
         units = self._units(component)
@@ -293,7 +311,14 @@ class HelmDriver(Driver):
             for claim in claims:
                 notify("deleting", str(claim))
                 self.cluster.delete(claim)
+        stays: list[str] = []
+        if any(unit.shared for unit in units) or component not in self.deployment.resolution.components:
+            stays, emptied = self.shared.remove(component, delete_data=delete_data, notify=notify)
+            self.shared.release(gone=emptied)
+            for namespace in emptied:
+                self._leave(namespace)
         self.releases.drop(component)
+        return stays
 
     def findings(self, component: str, observed: Observed) -> tuple[Finding, ...]:
         """See :meth:`Driver.findings`: what the cluster says about its pods, and what is not as it was applied."""
@@ -349,6 +374,8 @@ class HelmDriver(Driver):
         """See :meth:`Driver.finish`: others may write now."""
         if "lease" in self.__dict__:
             self.lease.release()
+        if "shared" in self.__dict__:
+            self.shared.release()
 
     def known_secrets(self, components: Sequence[str]) -> Mapping[str, str]:
         """See :meth:`Driver.known_secrets`: what a deploy from another machine has generated."""
@@ -359,9 +386,13 @@ class HelmDriver(Driver):
         """See :meth:`Driver.obstacles`: rights we do not have, and pods that would find no node."""
         mine = [name for name in components if self.deployment.provider(name) == "helm"]
         units = [unit for name in mine for unit in self.renderer.units(name)]
-        return (
-            [*missing_rights(self.cluster, self.namespace, units), *missing_room(self.cluster, units)] if mine else []
-        )
+        if not mine:
+            return []
+        return [
+            *missing_rights(self.cluster, self.namespace, units),
+            *missing_room(self.cluster, units),
+            *self.shared.obstacles(units),
+        ]
 
     def granted(self) -> list[str]:
         """See :meth:`Driver.granted`: the rights of the platform's own code location."""
@@ -383,11 +414,21 @@ class HelmDriver(Driver):
     def _namespaces(self, component: str) -> list[str]:
         """Where a component has objects, besides the deployment's own namespace."""
         used = {ref.namespace for unit in self.renderer.units(component) for ref in unit.by_ref}
+        used |= {unit.namespace for unit in self.renderer.units(component)}
         return sorted(used - {self.namespace, ""})
 
+    def _labels(self, component: str, namespace: str) -> Mapping[str, str] | None:
+        """Of a namespace, where a unit brings them."""
+        return next((unit.labels for unit in self.renderer.units(component) if unit.namespace == namespace), None)
+
+    def _digest(self, unit: RenderedUnit) -> str:
+        """What Helm's record of a unit says when it is as wanted."""
+        return short(wanted_digest(unit) if unit.shared else self.desired(unit.component).digest)
+
     def _look(self, component: str) -> list[Sighting]:
-        records = latest_records(self.cluster, self.namespace)
-        return [look(self.cluster, unit, records.get(unit.release)) for unit in self.renderer.units(component)]
+        units = self.renderer.units(component)
+        records = {place: latest_records(self.cluster, place) for place in {unit.namespace for unit in units}}
+        return [look(self.cluster, unit, records[unit.namespace].get(unit.release)) for unit in units]
 
     def _records(self, component: str) -> list[str]:
         return list(latest_records(self.cluster, self.namespace, {COMPONENT_LABEL: component}))
@@ -430,7 +471,7 @@ class HelmDriver(Driver):
 
     def _refuse_strangers(self, component: str, sightings: Sequence[Sighting]) -> None:
         for seen in sightings:
-            if not seen.exists or seen.managed:
+            if not seen.exists or seen.managed or seen.unit.shared:
                 continue
             what = ", ".join(map(str, seen.strangers)) or f"a Helm release {seen.unit.release}"
             raise ConfigurationError(
@@ -438,6 +479,10 @@ class HelmDriver(Driver):
                 " which this program did not make.",
                 instruction=f"Remove it, or choose another `namespaces.system` in {self.deployment.deployment_file}.",
             )
+
+
+def _holder() -> str:
+    return f"datamill on {socket.gethostname()} (process {os.getpid()})"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

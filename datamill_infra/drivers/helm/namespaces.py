@@ -8,7 +8,7 @@ from datamill_infra.kubernetes.errors import ConflictError
 from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref, labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from datamill_infra.kubernetes.cluster import Cluster
 
@@ -35,15 +35,20 @@ EVERYWHERE = frozenset({"ConfigMap kube-root-ca.crt"})
 """Kubernetes puts it into each namespace."""
 
 
-def ensure_namespace(cluster: Cluster, name: str) -> None:
+def ensure_namespace(cluster: Cluster, name: str, given: Mapping[str, str] | None = None) -> None:
     """Make a namespace that enforces Pod Security *restricted*; one that is there is left as it is.
+
+    Args:
+        cluster: where.
+        name: of the namespace.
+        given: labels of upstream manifests that bring it; they say what its pods need.
 
     Raises:
         ClusterError: it cannot be made.
     """
     if cluster.get(_ref(name)) is not None:
         return
-    labels = {MANAGED_BY_LABEL: "datamill", **POD_SECURITY}
+    labels = {MANAGED_BY_LABEL: "datamill", **(given or POD_SECURITY)}
     try:
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     except ConflictError:

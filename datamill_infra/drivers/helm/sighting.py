@@ -163,7 +163,7 @@ def _live(cluster: Cluster, unit: RenderedUnit) -> dict[Ref, Object]:
     labels = selector({INSTANCE_LABEL: unit.release, MANAGED_BY_LABEL: "Helm"})
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="look") as pool:
         batches = pool.map(lambda kind: cluster.find(kind[0], kind[1], unit.namespace, labels), kinds)
-        found = {Ref.of(item, unit.namespace): item for batch in batches for item in batch if _here(item, unit)}
+        found = {unit.ref(item): item for batch in batches for item in batch if _here(item, unit)}
         unlabelled = [ref for ref in wanted if ref not in found]
         singles = dict(zip(unlabelled, pool.map(cluster.get, unlabelled), strict=True))
     found |= {ref: item for ref, item in singles.items() if item is not None}
@@ -172,6 +172,8 @@ def _live(cluster: Cluster, unit: RenderedUnit) -> dict[Ref, Object]:
 
 def _here(item: Object, unit: RenderedUnit) -> bool:
     """Whether an object belongs to this release, and not to one of the same name in another namespace."""
+    if definitions.is_definition(item):
+        return unit.ref(item) in unit.by_ref  # never taken for an addition, which would be deleted
     place = annotations_of(item).get(RELEASE_NAMESPACE)
     return "namespace" in item["metadata"] or place in (None, unit.namespace)
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 OWN = "own:"
 OCI = "oci://"
 ANY_RIGHTS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+SHARED = "datamill-shared"
+"""Namespace of units that all deployments of a cluster share, unless they have one of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,11 @@ class RenderedUnit:
     @property
     def by_ref(self) -> dict[Ref, Object]:
         """Definitions and objects by name."""
-        return {Ref.of(item, self.namespace): item for item in (*self.definitions, *self.objects)}
+        return {self.ref(item): item for item in (*self.definitions, *self.objects)}
+
+    def ref(self, item: Object) -> Ref:
+        """The name of an object of this unit, rendered or live. Of the whole cluster's, only definitions are known."""
+        return Ref.of(item) if is_definition(item) else Ref.of(item, self.namespace)
 
     @property
     def shared(self) -> bool:
@@ -121,7 +127,14 @@ class UnitRenderer:
             yield found
 
     def _render(self, component: str, unit: Unit) -> RenderedUnit:
-        namespace = unit.namespace or self.deployment.definition.file.namespaces.system
+        system = self.deployment.definition.file.namespaces.system
+        namespace = unit.namespace or (SHARED if unit.scope == "cluster" else system)
+        if unit.scope == "cluster" and namespace == system:
+            raise ConfigurationError(
+                f"{component}: the unit {unit.name!r} is shared by all deployments, and its namespace {namespace!r} is"
+                " that of this one.",
+                instruction=f"Choose another `namespaces.system` in {self.deployment.deployment_file}.",
+            )
         if not isinstance(unit, ChartUnit):
             rendered = self._wrapped(component, unit, namespace)
         elif component == location(self.deployment):
@@ -134,8 +147,7 @@ class UnitRenderer:
             raise ConfigurationError(
                 f"{component}: the unit {unit.name!r} brings custom resource definitions"
                 f" ({rendered.definitions[0]['metadata']['name']}), which all deployments of a cluster share.",
-                instruction="Give the unit `scope: cluster` and a `namespace`, or leave them to another unit that has"
-                " (`crds: separate`).",
+                instruction="Give the unit `scope: cluster`, or leave them to another unit that has it (`crds: separate`).",
             )
         return rendered
 

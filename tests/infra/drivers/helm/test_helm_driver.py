@@ -332,14 +332,6 @@ def test_the_message_of_a_failed_probe_names_the_service(pond: Pond) -> None:
         pond.driver.probe("frog")
 
 
-def test_a_unit_that_cannot_be_applied_yet_is_refused(pond: Pond) -> None:
-    file = pond.home / "catalogue" / "frog" / "component.yaml"
-    text = file.read_text().replace("source: own:frog", "source: oci://example.org/frog")
-    file.write_text(text.replace('version: "1.2.3"', f'version: "1.2.3"\n      digest: "sha256:{"0" * 64}"'))
-    with pytest.raises(ConfigurationError, match=r"is a chart from oci://example\.org/frog, which this version cannot"):
-        pond.rollout.plan()
-
-
 def test_a_plan_names_what_we_may_not_do(pond: Pond, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         pond.cluster, "allowed", lambda verb, _version, kind, _namespace: (verb, kind) != ("create", "Service")
