@@ -147,7 +147,7 @@ class UnitRenderer:
             raise ConfigurationError(
                 f"{component}: the unit {unit.name!r} brings custom resource definitions"
                 f" ({rendered.definitions[0]['metadata']['name']}), which all deployments of a cluster share.",
-                instruction="Give the unit `scope: cluster`, or leave them to another unit that has it (`crds: separate`).",
+                instruction="Give the unit `scope: cluster`, or leave them to another one (`crds: separate`).",
             )
         return rendered
 
