@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import socket
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from datamill_infra.drivers.driver import Driver, ProcessReport, Report, unheard
+from datamill_infra.drivers.driver import Driver, Report, unheard
 from datamill_infra.drivers.health import probe_all, wait_healthy
 from datamill_infra.drivers.helm.applying import Applier
 from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.credentials import Credentials
 from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
+from datamill_infra.drivers.helm.processes import process
 from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.publication import Publication
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
 from datamill_infra.drivers.helm.returns import Returns
 from datamill_infra.drivers.helm.rights import outside_only
-from datamill_infra.drivers.helm.shared import SharedUnits
+from datamill_infra.drivers.helm.shared import SharedUnits, holder
 from datamill_infra.drivers.helm.sighting import consequential, look
 from datamill_infra.drivers.helm.singletons import wanted_digest
 from datamill_infra.drivers.helm.units import UnitRenderer
@@ -42,9 +41,7 @@ from datamill_infra.kubernetes.pods import (
     is_ready,
     log_lines,
     pods_of,
-    restarts,
     started_at,
-    story,
     trouble,
 )
 from datamill_infra.model.causes import CauseKind, Finding, causes_first
@@ -123,7 +120,7 @@ class HelmDriver(Driver):
     @functools.cached_property
     def lease(self) -> WriterLease:
         """The deployment's, as this process sees it."""
-        return WriterLease(self.cluster, self.namespace, _holder())
+        return WriterLease(self.cluster, self.namespace, holder())
 
     @functools.cached_property
     def credentials(self) -> Credentials:
@@ -143,7 +140,7 @@ class HelmDriver(Driver):
     @functools.cached_property
     def shared(self) -> SharedUnits:
         """What other deployments of the cluster have too."""
-        return SharedUnits(self.applier, self.namespace, _holder(), lossy=self._lossy)
+        return SharedUnits(self.applier, self.namespace, holder(), lossy=self._lossy)
 
     @functools.cached_property
     def returns(self) -> Returns:
@@ -346,7 +343,7 @@ class HelmDriver(Driver):
         }
         return Report(
             addresses=addresses,
-            processes=[_process(pod) for _, pod in self._pods(component)],
+            processes=[process(pod) for _, pod in self._pods(component)],
             applied_at=datetime.fromisoformat(release.applied_at) if release and release.applied_at else None,
         )
 
@@ -481,10 +478,6 @@ class HelmDriver(Driver):
             )
 
 
-def _holder() -> str:
-    return f"datamill on {socket.gethostname()} (process {os.getpid()})"
-
-
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     """Whether something became true within a budget."""
     deadline = time.monotonic() + seconds
@@ -493,17 +486,3 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
-
-
-def _process(pod: Object) -> ProcessReport:
-    cause = trouble(pod)
-    phase = str(pod.get("status", {}).get("phase", "unknown")).lower()
-    state = cause.reason if cause else (phase if is_ready(pod) or phase != "running" else "not ready")
-    return ProcessReport(
-        name=str(pod["metadata"]["name"]),
-        state=state,
-        pid=None,
-        since=started_at(pod),
-        restarts=restarts(pod),
-        story=story(pod) or (str(cause) if cause else ""),
-    )

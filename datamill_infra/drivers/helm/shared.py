@@ -5,6 +5,8 @@ Whoever changes a shared unit holds the lease of its namespace too, so that two 
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 
 from datamill_infra.drivers.helm.records import COMPONENT_LABEL
@@ -176,6 +178,11 @@ class SharedUnits:
                         f" not make, and this deployment wants {wanted} ({version_of(unit)}).",
                         instruction="Bring it to that version by whoever made it, or choose its version here.",
                     )
+
+
+def holder() -> str:
+    """Who this process is, for those who wait for a lease that it holds."""
+    return f"datamill on {socket.gethostname()} (process {os.getpid()})"
 
 
 def _once(unit: RenderedUnit) -> bool:
