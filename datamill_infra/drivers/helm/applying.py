@@ -75,7 +75,7 @@ class Applier:
             LockedError: the lease was lost.
         """
         unit = seen.unit
-        self._define(seen, notify)
+        self._define(seen, notify, every=self._outdated(seen, digest))
         if seen.record and seen.record.pending:
             self._forget(seen.record, notify)
         if self._outdated(seen, digest):
@@ -93,10 +93,19 @@ class Applier:
         for ref in dict.fromkeys([*seen.differing, *seen.added]):
             self._take_back(ref, notify)
 
-    def _define(self, seen: Sighting, notify: Notify) -> None:
-        """Apply definitions that are missing or differ, before anything of their kinds is, and wait for them."""
+    def _define(self, seen: Sighting, notify: Notify, *, every: bool) -> None:
+        """Apply definitions before anything of their kinds is, and wait until they are served.
+
+        Args:
+            seen: what is there.
+            notify: hears what is done.
+            every: also those in which nothing that was rendered differs: something may have gone from them.
+        """
+        once = getattr(seen.unit.unit, "crds", "") == "install"
         changed = [
-            item for item in seen.unit.definitions if (ref := Ref.of(item)) in seen.missing or ref in seen.differing
+            item
+            for item in seen.unit.definitions
+            if (ref := Ref.of(item)) in seen.missing or ref in seen.differing or (every and not once)
         ]
         for item in changed:
             self._check()

@@ -158,6 +158,7 @@ def test_a_definition_that_loses_a_field_needs_the_flag(one: Keeper) -> None:
     assert {"depth", "name"} == set(one.defined() or {})
     one.lossy = True
     assert "changed" == one.up().status
+    assert ("apply", ref(PONDS)) in one.cluster.writes[-20:]
 
 
 def test_a_definition_that_is_installed_once_stays_as_it_is(tmp_path: Path, cluster: MemoryCluster) -> None:
