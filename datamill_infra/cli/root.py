@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show every component's state and health.",
     "doctor": "Check this machine and this deployment, and say how to repair what is wrong.",
     "logs": "Print the last lines of a component's log.",
+    "forward": "Reach a component on a cluster from this machine, on loopback, until Ctrl-C.",
     "env": "Print the deployment's connections as shell exports.",
     "shell": "Open a shell, or run a command, with every connection in its environment.",
     "run": "Run a pipeline job.",

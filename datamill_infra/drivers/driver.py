@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from datamill_infra.model.causes import CauseKind, Finding
+from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -77,6 +78,21 @@ class Report:
     def story(self) -> str:
         """What happened to its processes; empty when nothing did."""
         return " ".join(f"{p.name}: {p.story}" for p in self.processes if p.story)
+
+
+@dataclass(frozen=True)
+class Forwarded:
+    """One port of a component that can be reached from this machine for the moment.
+
+    Attributes:
+        name: of the port.
+        address: of the service in the cluster.
+        local: where it is here, ``host:port``.
+    """
+
+    name: str
+    address: str
+    local: str
 
 
 class Driver(ABC):
@@ -224,6 +240,27 @@ class Driver(ABC):
     def granted(self) -> list[str]:
         """What a deploy lets components do to the platform itself, one line each; for people to see before."""
         return []
+
+    @contextlib.contextmanager
+    def forwarded(self, component: str, ports: Mapping[int, int]) -> Iterator[Sequence[Forwarded]]:
+        """Ports of a component on this machine's loopback, for as long as the context lasts.
+
+        Args:
+            component: which.
+            ports: port of its service to port here, 0 for any that is free; all, each under its own number, when empty.
+
+        Raises:
+            ConfigurationError: it is not on a cluster, or has no such port.
+            PortTakenError: somebody listens on a port here.
+            UnhealthyError: no pod of it runs.
+        """
+        del ports
+        addresses = ", ".join(self.report(component).addresses.values()) or "see `datamill env`"
+        raise ConfigurationError(
+            f"{component} is not on a cluster, so there is nothing to forward.",
+            instruction=f"Use its own address: {addresses}.",
+        )
+        yield ()
 
     def obstacles(self, components: Sequence[str]) -> list[str]:
         """What would keep a deploy from succeeding, one sentence each, as far as it can be told without trying.

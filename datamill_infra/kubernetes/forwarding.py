@@ -19,6 +19,7 @@ from datamill_infra.model.connections import Connection
 from datamill_infra.model.errors import UnhealthyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from datamill_infra.kubernetes.cluster import Cluster
@@ -71,18 +72,40 @@ class Forwards:
             changed |= {"host": host, "port": int(port)}
         return Connection(connection.capability, connection.component, changed, connection.secrets)
 
+    def open(self, connection: Connection, namespace: str, service: str, port: int, local: int) -> int:
+        """Forward one port of a service, also when its pods are replaced meanwhile.
+
+        Args:
+            connection: what it belongs to, for messages.
+            namespace: of the service.
+            service: its name.
+            port: of the service.
+            local: port on loopback; 0 for any that is free.
+
+        Returns:
+            The port on loopback.
+
+        Raises:
+            UnhealthyError: no pod of the service runs.
+            OSError: the port on loopback cannot be had.
+        """
+        self._behind(connection, namespace, service, port)
+        key = (namespace, service, port)
+        self._open[key] = _Forward(self.cluster, namespace, lambda: self._behind(connection, *key), local)
+        return self._open[key].port
+
     def spoken(self, text: str) -> str:
         """A message in which forwarded addresses are those of the services again."""
         for (namespace, service, port), forward in self._open.items():
             text = text.replace(f"{LOOPBACK}:{forward.port}", f"{service}.{namespace}.svc:{port}")
         return text
 
-    def _local(self, connection: Connection, found: re.Match[str]) -> str:
-        service, namespace, port = found[1], found[2], int(found[3])
+    def _local(self, connection: Connection, match: re.Match[str]) -> str:
+        service, namespace, port = match[1], match[2], int(match[3])
         key = (namespace, service, port)
         if key not in self._open:
-            pod, number = self._behind(connection, *key)
-            self._open[key] = _Forward(self.cluster, namespace, pod, number)
+            found = self._behind(connection, *key)
+            self._open[key] = _Forward(self.cluster, namespace, lambda: found)
         return f"{LOOPBACK}:{self._open[key].port}"
 
     def _behind(self, connection: Connection, namespace: str, service: str, port: int) -> tuple[str, int]:
@@ -111,9 +134,9 @@ def split_address(connection: Connection) -> str:
 class _Forward:
     """One local port and the streams behind it."""
 
-    def __init__(self, cluster: Cluster, namespace: str, pod: str, number: int) -> None:
-        self._cluster, self._namespace, self._pod, self._number = cluster, namespace, pod, number
-        self._listener = socket.create_server((LOOPBACK, 0))
+    def __init__(self, cluster: Cluster, namespace: str, behind: Callable[[], tuple[str, int]], local: int = 0) -> None:
+        self._cluster, self._namespace, self._behind = cluster, namespace, behind
+        self._listener = socket.create_server((LOOPBACK, local))
         self.port = int(self._listener.getsockname()[1])
         self._closed = False
         self._mutex = threading.Lock()
@@ -146,8 +169,8 @@ class _Forward:
 
     def _serve(self, local: socket.socket) -> None:
         try:
-            remote = self._cluster.connect(self._namespace, self._pod, self._number)
-        except ClusterError:
+            remote = self._cluster.connect(self._namespace, *self._behind())
+        except (ClusterError, UnhealthyError):
             local.close()  # whoever connected sees it closed, as with a server that is not there
             return
         with self._mutex:

@@ -18,6 +18,7 @@ from datamill_infra.drivers.health import probe_all, wait_healthy
 from datamill_infra.drivers.helm.applying import Applier
 from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.credentials import Credentials
+from datamill_infra.drivers.helm.exposing import open_ports, service_ports
 from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
 from datamill_infra.drivers.helm.processes import process
 from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from datamill_infra.capabilities import Observation
-    from datamill_infra.drivers.driver import Notify
+    from datamill_infra.drivers.driver import Forwarded, Notify
     from datamill_infra.drivers.helm.door import Helm
     from datamill_infra.drivers.helm.sighting import Sighting
     from datamill_infra.drivers.helm.units import RenderedUnit
@@ -400,6 +401,14 @@ class HelmDriver(Driver):
         """See :meth:`Driver.reachable`: through forwarded ports, unless we run in the cluster."""
         with Forwards(self.cluster) as forwards:
             yield forwards.here(connection)
+
+    @contextlib.contextmanager
+    def forwarded(self, component: str, ports: Mapping[int, int]) -> Iterator[Sequence[Forwarded]]:
+        """See :meth:`Driver.forwarded`."""
+        connections = self.deployment.rendered(component, {}).connections
+        with Forwards(self.cluster) as forwards:
+            found = service_ports(self.cluster, connections.values(), self._units(component))
+            yield open_ports(forwards, component, found, ports)
 
     def _leave(self, namespace: str) -> None:
         if not is_ours(self.cluster, namespace):
