@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from datamill_infra.capabilities import Observation
     from datamill_infra.model.connections import Connection
+    from datamill_infra.model.leftovers import Proof
     from datamill_infra.model.states import Desired, Observed
 
     Notify = Callable[[str, str], None]
@@ -261,6 +262,10 @@ class Driver(ABC):
             instruction=f"Use its own address: {addresses}.",
         )
         yield ()
+
+    def proof(self) -> Proof | None:
+        """What can say, once everything was taken down, what is left; ``None`` where nothing can be."""
+        return None
 
     def obstacles(self, components: Sequence[str]) -> list[str]:
         """What would keep a deploy from succeeding, one sentence each, as far as it can be told without trying.

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from datamill_infra.drivers.driver import Driver, Notify
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_infra.model.deployment import Deployment
+    from datamill_infra.model.leftovers import Proof
     from datamill_infra.model.plan import Change
     from datamill_infra.model.states import Observed
 
@@ -188,6 +189,12 @@ class Rollout:
                 if delete_data:
                     erase_state(self.deployment)
         return outcomes
+
+    def proofs(self) -> list[Proof]:
+        """To be asked for before :meth:`down`: each says afterwards what is left."""
+        used = {self.deployment.provider(name) for name in self._sequence()}
+        used |= {release.provider for release in self.releases.read().values()}
+        return [proof for name in sorted(used & self.drivers.keys()) if (proof := self.drivers[name].proof())]
 
     def revive(self) -> frozenset[str]:
         """Bring back what should run and does not, because its supervisor was killed; needs no writer lock.

@@ -20,7 +20,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.stream import portforward
 
-from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Resource
+from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Kind, Resource
 from datamill_infra.kubernetes.errors import (
     ClusterError,
     ConflictError,
@@ -82,6 +82,24 @@ class ApiServer(Cluster):
                     if "/" not in entry["name"]
                 }
             return self._kinds[api_version].get(kind)
+
+    def kinds(self) -> list[Kind]:
+        """See :meth:`Cluster.kinds`."""
+        groups = self._request("GET", "/apis")["groups"]
+        versions = ["v1", *(str(group["preferredVersion"]["groupVersion"]) for group in groups)]
+        found = []
+        for version in versions:
+            try:
+                answer = self._request("GET", _prefix(version), missing={})
+            except ClusterError as error:  # an aggregated API whose server is away
+                logger.warning("%s is left out: %s", version, error.reason)
+                continue
+            found += [
+                Kind(version, str(entry["kind"]), bool(entry["namespaced"]))
+                for entry in answer.get("resources", [])
+                if "/" not in entry["name"] and "list" in entry.get("verbs", ())
+            ]
+        return found
 
     def get(self, ref: Ref) -> Object | None:
         """See :meth:`Cluster.get`."""

@@ -29,6 +29,26 @@ class Resource:
     namespaced: bool
 
 
+@dataclass(frozen=True, order=True)
+class Kind:
+    """One kind of objects that can be listed.
+
+    Attributes:
+        api_version: in which the server prefers to serve it.
+        kind: its name.
+        namespaced: whether its objects are in a namespace.
+    """
+
+    api_version: str
+    kind: str
+    namespaced: bool
+
+    @property
+    def group(self) -> str:
+        """Of the kind; empty for Kubernetes' first ones."""
+        return self.api_version.rpartition("/")[0]
+
+
 class Cluster(ABC):
     """Everything we ask of an API server, and do to it. Methods are called from several threads.
 
@@ -44,6 +64,10 @@ class Cluster(ABC):
     @abstractmethod
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """How a kind is served; ``None`` when it is not, e.g. because its definition is not there yet."""
+
+    @abstractmethod
+    def kinds(self) -> list[Kind]:
+        """Every kind that can be listed, once each; those of a group whose server is away are left out."""
 
     @abstractmethod
     def get(self, ref: Ref) -> Object | None:

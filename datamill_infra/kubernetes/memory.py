@@ -14,7 +14,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Resource
+from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Kind, Resource
 from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, UnreachableError
 from datamill_infra.kubernetes.objects import Ref, labels_of
 
@@ -56,6 +56,12 @@ class MemoryCluster(Cluster):
         """See :meth:`Cluster.resource`."""
         del api_version
         return None if kind in self.unserved else Resource(f"{kind.lower()}s", kind not in CLUSTER_SCOPED)
+
+    def kinds(self) -> list[Kind]:
+        """See :meth:`Cluster.kinds`: those of the objects that are there."""
+        with self._mutex:
+            found = {(ref.api_version, ref.kind) for ref in self.objects if ref.kind not in self.unserved}
+        return sorted(Kind(version, kind, kind not in CLUSTER_SCOPED) for version, kind in found)
 
     def get(self, ref: Ref) -> Object | None:
         """See :meth:`Cluster.get`."""
