@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from datamill_infra.kubernetes.objects import Object
 
 CLUSTER_SCOPED = frozenset(
-    {"Namespace", "StorageClass", "Node", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+    {
+        "Namespace",
+        "StorageClass",
+        "Node",
+        "CustomResourceDefinition",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "PersistentVolume",
+    }
 )
 
 

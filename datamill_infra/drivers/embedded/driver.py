@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from datamill_infra.drivers.driver import Driver, ProcessReport, Report, unheard
 from datamill_infra.drivers.embedded import journal, ports
+from datamill_infra.drivers.embedded.cleanliness import MachineProof
 from datamill_infra.drivers.embedded.supervisor import Supervisor
 from datamill_infra.drivers.embedded.workspace import Workspace
 from datamill_infra.drivers.files import state_error, tail
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datamill_infra.drivers.driver import Notify
     from datamill_infra.drivers.embedded.program import Program
     from datamill_infra.model.deployment import Deployment
+    from datamill_infra.model.leftovers import Proof
     from datamill_infra.model.states import Desired
 
 # A server that has ended so often since its start ends again: report it instead of waiting out the budget.
@@ -223,6 +225,10 @@ class EmbeddedDriver(Driver):
         """See :meth:`Driver.close`."""
         if not self.supervisor.components():
             self.supervisor.shutdown()
+
+    def proof(self) -> Proof:
+        """See :meth:`Driver.proof`."""
+        return MachineProof(self.deployment, self.workspace.book.read())
 
     def _drift(self, component: str) -> tuple[str, ...]:
         if missing := self.workspace.missing_secrets(component):

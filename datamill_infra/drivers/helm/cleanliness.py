@@ -8,17 +8,16 @@ before is computed when it is taken down: everything that shows no trace of the 
 
 from __future__ import annotations
 
-import json
-import threading
+import functools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datamill_infra.drivers.files import write_private
+from datamill_infra.drivers.helm.baseline import name_of
 from datamill_infra.drivers.helm.namespaces import EVERYWHERE
 from datamill_infra.drivers.helm.records import latest_records
 from datamill_infra.drivers.helm.sighting import RELEASE_NAME
-from datamill_infra.drivers.releases import now
+from datamill_infra.drivers.helm.singletons import singletons
 from datamill_infra.kubernetes.inventory import take_inventory
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, MANAGED_BY_LABEL, Ref, annotations_of, labels_of
 from datamill_infra.kubernetes.ownership import OURS
@@ -26,61 +25,20 @@ from datamill_infra.model.leftovers import Leftover, Proof, Verdict, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
-    from pathlib import Path
 
+    from datamill_infra.drivers.helm.baseline import Baseline
+    from datamill_infra.drivers.helm.credentials import Credentials
+    from datamill_infra.drivers.helm.units import UnitRenderer
     from datamill_infra.kubernetes.cluster import Cluster
     from datamill_infra.kubernetes.objects import Object
+    from datamill_infra.model.deployment import Deployment
 
-    Name = tuple[str, str, str, str]
-    """Group, kind, namespace and name: an object is the same in every version."""
 
 RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"
 GOING_SECONDS = 90.0
 POLL_SECONDS = 1.0
 BY_HAND = ("kubectl",)
 """How the field managers of people begin."""
-
-
-def name_of(ref: Ref) -> Name:
-    """An object's name in all its versions."""
-    return ref.api_version.rpartition("/")[0], ref.kind, ref.namespace, ref.name
-
-
-class Baseline:
-    """What was on the cluster before a deployment.
-
-    Args:
-        file: ``state/before.json``; names only.
-        cluster: where.
-        namespaces: of the deployment.
-    """
-
-    def __init__(self, file: Path, cluster: Cluster, namespaces: Callable[[], Collection[str]]) -> None:
-        self.file, self.cluster, self._namespaces = file, cluster, namespaces
-        self._mutex = threading.Lock()
-
-    def record(self, system: str) -> None:
-        """Write down what is there, unless it was written down before, or the deployment has begun already.
-
-        Args:
-            system: the namespace that has the deployment's releases.
-
-        Raises:
-            StateError: it cannot be written.
-        """
-        with self._mutex:
-            if self.file.exists() or latest_records(self.cluster, system):
-                return
-            found = take_inventory(self.cluster, self._namespaces())
-            names = sorted(name_of(ref) for ref in found.objects)
-            write_private(self.file, json.dumps({"format": 1, "at": now(), "objects": names}))
-
-    def read(self) -> tuple[str, frozenset[Name]] | None:
-        """When it was written down, and the names; ``None`` when it was not."""
-        if not self.file.exists():
-            return None
-        written = json.loads(self.file.read_text(encoding="utf-8"))
-        return written["at"], frozenset((one[0], one[1], one[2], one[3]) for one in written["objects"])
 
 
 @dataclass(frozen=True)
@@ -109,6 +67,41 @@ class Traces:
         if annotations_of(item).get(RELEASE_NAMESPACE) in self.namespaces:
             return True
         return ref.namespace in self.namespaces and bool(_managers(item) & OURS or _of_controller(item))
+
+
+def traces_of(deployment: Deployment, cluster: Cluster, renderer: UnitRenderer, credentials: Credentials) -> Traces:
+    """The traces of a deployment, while it is there.
+
+    Args:
+        deployment: which.
+        cluster: where.
+        renderer: of the deployment.
+        credentials: of the deployment.
+    """
+    mine = [name for name in deployment.resolution.components if deployment.provider(name) == "helm"]
+    system = deployment.definition.file.namespaces.system
+    units = [unit for name in mine for unit in renderer.units(name)]
+    keeping = {unit.component for unit in units if "secrets" in unit.unit.keep}
+
+    @functools.cache
+    def claims() -> dict[tuple[str, str], list[str]]:
+        return {(one.release, one.namespace): one.others(system) for one in singletons(cluster)}
+
+    return Traces(
+        namespaces_of(deployment, renderer),
+        frozenset([*(unit.release for unit in units), *latest_records(cluster, system)]),
+        frozenset(secret for name in keeping for secret in credentials.names(name)),
+        lambda release, namespace: claims().get((release, namespace), []),
+    )
+
+
+def namespaces_of(deployment: Deployment, renderer: UnitRenderer) -> frozenset[str]:
+    """Every namespace in which a deployment has, or may have, objects."""
+    mine = [name for name in deployment.resolution.components if deployment.provider(name) == "helm"]
+    units = [unit for name in mine for unit in renderer.units(name)]
+    own = deployment.definition.file.namespaces
+    used = {unit.namespace for unit in units} | {ref.namespace for unit in units for ref in unit.by_ref}
+    return frozenset((used | {own.system, own.runs}) - {""})
 
 
 class ClusterProof(Proof):
@@ -181,30 +174,41 @@ def _reasons(traces: Traces, new: Mapping[Ref, Object], *, delete_data: bool) ->
 
 
 def _reason(traces: Traces, ref: Ref, item: Object, *, delete_data: bool) -> str | None:
-    return next(_own_reasons(traces, ref, item, delete_data=delete_data), None)
+    reasons = (*_of_the_deployment(traces, ref, item, delete_data=delete_data), *_of_others(traces, ref, item))
+    return next(iter(reasons), None)
 
 
-def _own_reasons(traces: Traces, ref: Ref, item: Object, *, delete_data: bool) -> Iterator[str]:
+def _of_the_deployment(traces: Traces, ref: Ref, item: Object, *, delete_data: bool) -> Iterator[str]:
+    """Why something of this deployment stays."""
     release, namespace = _release(item)
+    if release and namespace in traces.namespaces and (others := traces.shared(release, namespace)):
+        yield f"{release} is shared, and claimed by the deployment in {', '.join(others)}"
+    if delete_data:
+        return
+    if ref.kind == "PersistentVolumeClaim" and labels_of(item).get(INSTANCE_LABEL) in traces.releases:
+        yield "data is kept; `datamill down --delete-data` deletes it"
+    if ref.kind == "Secret" and ref.name in traces.kept_secrets:
+        yield "it is kept with the data that it opens"
+
+
+def _of_others(traces: Traces, ref: Ref, item: Object) -> Iterator[str]:
+    """Whose something is, if it is not this deployment's."""
+    release, namespace = _release(item)
+    managers = _managers(item)
     if release and namespace not in traces.namespaces:
         yield f"it belongs to the release {release} in namespace {namespace}"
-    if release and (others := traces.shared(release, namespace)):
-        yield f"{release} is shared, and claimed by the deployment in {', '.join(others)}"
     if ref.kind == "PersistentVolume" and _claimed(item)[0] not in traces.namespaces:
         yield f"it is the volume of {' '.join(filter(None, _claimed(item))) or 'nobody'}"
-    kept_claim = ref.kind == "PersistentVolumeClaim" and labels_of(item).get(INSTANCE_LABEL) in traces.releases
-    if kept_claim and not delete_data:
-        yield "data is kept; `datamill down --delete-data` deletes it"
-    if not delete_data and ref.kind == "Secret" and ref.name in traces.kept_secrets:
-        yield "it is kept with the data that it opens"
-    if _everywhere(ref):
-        yield "Kubernetes puts one into each namespace"
-    if (managers := _managers(item)) and all(one.startswith(BY_HAND) for one in managers):
-        yield f"it was made with {', '.join(sorted(managers))}, and not by this deployment"
-    if not ref.namespace and managers == {"kube-apiserver"}:
-        yield "Kubernetes made it for itself"
     if ref.kind == "Namespace" and ref.name not in traces.namespaces:
         yield "it is none of this deployment's namespaces"
+    if _everywhere(ref):
+        yield "Kubernetes puts one into each namespace"
+    if managers and all(one.startswith(BY_HAND) for one in managers):
+        yield f"it was made with {', '.join(sorted(managers))}, and not by this deployment"
+    if not managers and not _of_controller(item):
+        yield "who made it left no name, and this deployment always does"
+    if not ref.namespace and managers == {"kube-apiserver"}:
+        yield "Kubernetes made it for itself"
 
 
 def _volume(item: Object, reasons: Mapping[Ref, str | None]) -> str | None:

@@ -41,6 +41,10 @@ class Credentials:
             found |= {full: base64.b64decode(data[key]).decode() for key, full in keys.items() if key in data}
         return found
 
+    def names(self, component: str) -> list[str]:
+        """The Secrets that are made for a component."""
+        return list(self._wanted(component))
+
     def differences(self, component: str, secrets: Mapping[str, str]) -> list[str]:
         """A clause for each Secret that lacks a key or has another value."""
         return [

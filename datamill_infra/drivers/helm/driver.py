@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from datamill_infra.drivers.driver import Driver, Report, unheard
 from datamill_infra.drivers.health import probe_all, wait_healthy
 from datamill_infra.drivers.helm.applying import Applier
+from datamill_infra.drivers.helm.baseline import Baseline
 from datamill_infra.drivers.helm.binary import HelmBinary
+from datamill_infra.drivers.helm.cleanliness import ClusterProof, namespaces_of, traces_of
 from datamill_infra.drivers.helm.credentials import Credentials
 from datamill_infra.drivers.helm.exposing import open_ports, service_ports
 from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from datamill_infra.kubernetes.objects import Object
     from datamill_infra.model.connections import Connection
     from datamill_infra.model.deployment import Deployment
+    from datamill_infra.model.leftovers import Proof
 
 VOLUMES = ("v1", "PersistentVolumeClaim")
 GONE_SECONDS = 90.0
@@ -144,6 +147,12 @@ class HelmDriver(Driver):
         return SharedUnits(self.applier, self.namespace, holder(), lossy=self._lossy)
 
     @functools.cached_property
+    def baseline(self) -> Baseline:
+        """What was there before."""
+        file = self.deployment.state_file("before")
+        return Baseline(file, self.cluster, lambda: namespaces_of(self.deployment, self.renderer))
+
+    @functools.cached_property
     def returns(self) -> Returns:
         """What can be gone back to."""
         return Returns(self.cluster, self.applier)
@@ -203,6 +212,7 @@ class HelmDriver(Driver):
         self._refuse_inside(component)
         if self.renderer.units(component):
             notify("locking", "")
+            self.baseline.record(self.namespace)
             ensure_namespace(self.cluster, self.namespace)
             self.lease.acquire()
             for namespace in self._namespaces(component):
@@ -401,6 +411,11 @@ class HelmDriver(Driver):
         """See :meth:`Driver.reachable`: through forwarded ports, unless we run in the cluster."""
         with Forwards(self.cluster) as forwards:
             yield forwards.here(connection)
+
+    def proof(self) -> Proof:
+        """See :meth:`Driver.proof`."""
+        traces = traces_of(self.deployment, self.cluster, self.renderer, self.credentials)
+        return ClusterProof(self.cluster, self.baseline, traces)
 
     @contextlib.contextmanager
     def forwarded(self, component: str, ports: Mapping[int, int]) -> Iterator[Sequence[Forwarded]]:

@@ -11,7 +11,7 @@ import pytest
 from infra.kubernetes.standin import StandIn
 
 from datamill_infra.kubernetes.api import FORWARDING, ApiServer, mute_forwards
-from datamill_infra.kubernetes.cluster import Cluster
+from datamill_infra.kubernetes.cluster import Cluster, Kind
 from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, RefusedError, UnreachableError
 from datamill_infra.kubernetes.memory import MemoryCluster
 from datamill_infra.kubernetes.objects import Object, Ref
@@ -55,6 +55,13 @@ def test_an_object_is_made_read_found_and_deleted(both: Both) -> None:
     door.delete(COLOURS)
     door.delete(COLOURS)
     assert door.get(COLOURS) is None
+
+
+def test_kinds_that_can_be_listed_are_known(both: Both) -> None:
+    door, behind = both
+    door.create(colours())
+    behind.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mill"}})
+    assert {Kind("v1", "ConfigMap", True), Kind("v1", "Namespace", False)} <= set(door.kinds())
 
 
 def test_what_is_there_is_not_made_again(both: Both) -> None:
