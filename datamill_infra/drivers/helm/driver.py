@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.cleanliness import ClusterProof, namespaces_of, traces_of
 from datamill_infra.drivers.helm.credentials import Credentials
 from datamill_infra.drivers.helm.exposing import open_ports, service_ports
-from datamill_infra.drivers.helm.namespaces import delete_namespace, ensure_namespace, is_ours, keepers
+from datamill_infra.drivers.helm.namespaces import GONE_SECONDS, ensure_namespace, leave_namespace, wait_for
 from datamill_infra.drivers.helm.processes import process
 from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.publication import Publication
@@ -69,8 +68,6 @@ if TYPE_CHECKING:
     from datamill_infra.model.leftovers import Proof
 
 VOLUMES = ("v1", "PersistentVolumeClaim")
-GONE_SECONDS = 90.0
-POLL_SECONDS = 0.5
 
 
 class HelmDriver(Driver):
@@ -324,7 +321,7 @@ class HelmDriver(Driver):
             stays, emptied = self.shared.remove(component, delete_data=delete_data, notify=notify)
             self.shared.release(gone=emptied)
             for namespace in emptied:
-                self._leave(namespace)
+                leave_namespace(self.cluster, namespace)
         self.releases.drop(component)
         return stays
 
@@ -376,7 +373,7 @@ class HelmDriver(Driver):
         self.lease.release()
         self.cluster.delete(self.lease.ref)
         for name in (self.deployment.definition.file.namespaces.runs, self.namespace):
-            self._leave(name)
+            leave_namespace(self.cluster, name)
 
     def finish(self) -> None:
         """See :meth:`Driver.finish`: others may write now."""
@@ -425,13 +422,6 @@ class HelmDriver(Driver):
             found = service_ports(self.cluster, connections.values(), self._units(component))
             yield open_ports(forwards, component, found, ports)
 
-    def _leave(self, namespace: str) -> None:
-        if not is_ours(self.cluster, namespace):
-            return
-        if wait_for(lambda: not keepers(self.cluster, namespace), GONE_SECONDS if self._vanishing(namespace) else 0):
-            delete_namespace(self.cluster, namespace)
-            wait_for(lambda: not is_ours(self.cluster, namespace), GONE_SECONDS)
-
     def _namespaces(self, component: str) -> list[str]:
         """Where a component has objects, besides the deployment's own namespace."""
         used = {ref.namespace for unit in self.renderer.units(component) for ref in unit.by_ref}
@@ -465,10 +455,6 @@ class HelmDriver(Driver):
     def _claims(self, release: str) -> list[Ref]:
         return [Ref.of(claim) for claim in self.cluster.find(*VOLUMES, self.namespace, f"{INSTANCE_LABEL}={release}")]
 
-    def _vanishing(self, namespace: str) -> bool:
-        """Whether volumes are being deleted, so that waiting for an empty namespace makes sense."""
-        return any("deletionTimestamp" in one["metadata"] for one in self.cluster.find(*VOLUMES, namespace))
-
     def _secrets(self, connections: Iterable[Connection]) -> dict[str, str]:
         """The secrets that connections name: those of this machine, else those of the cluster."""
         known = self.secret_store.read()
@@ -500,13 +486,3 @@ class HelmDriver(Driver):
                 " which this program did not make.",
                 instruction=f"Remove it, or choose another `namespaces.system` in {self.deployment.deployment_file}.",
             )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether something became true within a budget."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from datamill_infra.kubernetes.errors import ConflictError
 from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref, labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from datamill_infra.kubernetes.cluster import Cluster
 
+GONE_SECONDS = 90.0
+POLL_SECONDS = 0.5
+VOLUMES = ("v1", "PersistentVolumeClaim")
 LEVEL = "restricted"
 POD_SECURITY = {
     "pod-security.kubernetes.io/enforce": LEVEL,
@@ -66,9 +70,24 @@ def keepers(cluster: Cluster, name: str) -> list[str]:
     return sorted(_keepers(cluster, name))
 
 
-def delete_namespace(cluster: Cluster, name: str) -> None:
-    """Delete a namespace with everything in it."""
-    cluster.delete(_ref(name))
+def leave_namespace(cluster: Cluster, name: str) -> None:
+    """Delete a namespace that we made and that nothing is left in; wait for volumes that are being deleted."""
+    if not is_ours(cluster, name):
+        return
+    vanishing = any("deletionTimestamp" in one["metadata"] for one in cluster.find(*VOLUMES, name))
+    if wait_for(lambda: not keepers(cluster, name), GONE_SECONDS if vanishing else 0):
+        cluster.delete(_ref(name))
+        wait_for(lambda: not is_ours(cluster, name), GONE_SECONDS)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether something became true within a budget."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def _keepers(cluster: Cluster, name: str) -> Iterator[str]:
