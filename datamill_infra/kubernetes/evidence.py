@@ -19,6 +19,7 @@ from datamill_infra.kubernetes.pods import (
     pods_of,
     trouble,
 )
+from datamill_infra.kubernetes.volumes import is_default
 from datamill_infra.model.causes import CauseKind, Finding, causes_first
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ SERVICE = re.compile(r"\b([a-z0-9][a-z0-9-]*)\.([a-z0-9][a-z0-9-]*)\.svc\b")
 CLAIM_WAITS = frozenset({"WaitForFirstConsumer", "WaitForPodScheduled", "ExternalProvisioning", "Provisioning"})
 """Events of a claim that is on its way."""
 
-DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 OUT_OF_MEMORY = "OOMKilled"
 
 
@@ -169,7 +169,7 @@ def _unbound(place: Place, claim: Object, events: _Events) -> Iterator[Finding]:
     if wanted and wanted not in names:
         says = f"its storage class {wanted!r} does not exist; {there}"
         step = f"Choose one that does ({values}), then `datamill down -c {place.component} --delete-data` and `up`."
-    elif not wanted and not any(_default(one) for one in classes):
+    elif not wanted and not any(is_default(one) for one in classes):
         says = f"it names no storage class, and the cluster has no default one; {there}"
         step = f"Make one the default, or choose one: {values}."
     elif said:
@@ -178,10 +178,6 @@ def _unbound(place: Place, claim: Object, events: _Events) -> Iterator[Finding]:
     else:
         return  # it waits for its pod to get a node
     yield Finding(CauseKind.VOLUME, f"claim {name}", says, step)
-
-
-def _default(item: Object) -> bool:
-    return (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
 
 
 def _pod(place: Place, pod: Object, events: _Events) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kubernetes.utils.quantity import parse_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from datamill_infra.kubernetes.objects import Object
 
@@ -43,22 +43,42 @@ class Demand:
     amounts: Amounts
 
 
-def demands(items: Iterable[Object]) -> list[Demand]:
-    """The pods that workloads among rendered objects would have."""
+def demands(items: Iterable[Object], more: Callable[[Object], Amounts] = lambda _: {}) -> list[Demand]:
+    """The pods that workloads among rendered objects would have.
+
+    Args:
+        items: rendered objects.
+        more: what a pod of a workload asks for besides what its containers do.
+    """
     found = []
     for item in items:
         if item["kind"] in WORKLOADS:
             count = int(item["spec"].get("replicas", 1))
-            amounts = _requests(item["spec"]["template"]["spec"])
+            amounts = {**_requests(item["spec"]["template"]["spec"]), **more(item)}
             found += [Demand(f"{item['kind']} {item['metadata']['name']}", amounts)] * count
     return found
 
 
-def free(nodes: Iterable[Object], pods: Iterable[Object]) -> dict[str, dict[str, Decimal]]:
-    """What each node that takes pods has left, by node."""
+def of_pods(pods: Iterable[Object]) -> list[Demand]:
+    """What pods that are there, and have not ended, ask for."""
+    there = [pod for pod in pods if pod.get("status", {}).get("phase") not in ENDED]
+    return [Demand(f"Pod {pod['metadata']['name']}", _requests(pod["spec"])) for pod in there]
+
+
+def free(
+    nodes: Iterable[Object], pods: Iterable[Object], more: Mapping[str, Amounts] | None = None
+) -> dict[str, dict[str, Decimal]]:
+    """What each node that takes pods has left, by node.
+
+    Args:
+        nodes: of the cluster.
+        pods: that are placed.
+        more: what else a node has left, by node.
+    """
     left = {
         str(node["metadata"]["name"]): {
-            name: parse_quantity(amount) for name, amount in node["status"]["allocatable"].items()
+            **{name: parse_quantity(amount) for name, amount in node["status"]["allocatable"].items()},
+            **(more or {}).get(str(node["metadata"]["name"]), {}),
         }
         for node in nodes
         if _takes_pods(node)
@@ -86,12 +106,12 @@ def shortfalls(wanted: Sequence[Demand], left: Mapping[str, Mapping[str, Decimal
 
 
 def _told(demand: Demand, nodes: Mapping[str, Mapping[str, Decimal]]) -> str:
-    shown = [_amount(name, amount) for name, amount in sorted(demand.amounts.items()) if name != PODS]
+    shown = [amount_told(name, amount) for name, amount in sorted(demand.amounts.items()) if name != PODS]
     asked = ", ".join(shown) or "nothing"
     if not nodes:
         return f"{demand.name} asks for {asked}, and no node of the cluster takes pods."
     there = "; ".join(
-        f"{node} has {', '.join(_amount(name, left.get(name, Decimal(0))) for name in sorted(demand.amounts))} left"
+        f"{node} has {', '.join(amount_told(name, left.get(name, Decimal(0))) for name in sorted(demand.amounts))} left"
         for node, left in nodes.items()
     )
     return f"{demand.name} asks for {asked}; {there}."
@@ -129,7 +149,8 @@ def _takes_pods(node: Object) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions") or [])
 
 
-def _amount(name: str, amount: Decimal) -> str:
+def amount_told(name: str, amount: Decimal) -> str:
+    """An amount of a resource, for people."""
     if name == "cpu":
         return f"{float(amount):g} CPU"
     if name in ("memory", "ephemeral-storage"):
