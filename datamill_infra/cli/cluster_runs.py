@@ -8,21 +8,24 @@ import uuid
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from datamill_infra.cli.following import INVOCATION_TAG, Follower, FollowingThread
 from datamill_infra.cli.reports import RunReport, Status
 from datamill_infra.cli.runs import BLOCKED_TAG
+from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.errors import ConfigurationError, UnhealthyError
-from datamill_infra.orchestration.cluster_instance import cluster_dagster
+from datamill_infra.orchestration.cluster_instance import cluster_instance
+from datamill_infra.orchestration.launching import SILENT_SECONDS, end, launch
+from datamill_infra.orchestration.web import DagsterWeb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from datamill_infra.cli.board import Board
     from datamill_infra.model.deployment import Deployment
-    from datamill_infra.orchestration.cluster_instance import ClusterDagster
 
-LOCATION = "datamill_pipelines"
+CAPABILITY = "dagster"
 POLL_SECONDS = 1.0
 CANCEL_SECONDS = 90.0
 """How long a run that is to end may take for it; Dagster waits for its steps."""
@@ -51,90 +54,83 @@ def execute_there(
         What came of it. A run that was interrupted is reported so, not raised.
 
     Raises:
-        BlockedError: the deployment has no Dagster in the cluster.
-        ConfigurationError: Dagster refuses the run.
-        UnhealthyError: Dagster cannot be reached.
+        ConfigurationError: the deployment has no Dagster in the cluster, or it refuses the run.
+        UnhealthyError: Dagster or its storage cannot be reached.
     """
+    component = deployment.resolution.bound.get(CAPABILITY)
+    if component is None:
+        raise ConfigurationError(
+            f"The flavour {deployment.flavour!r} has nothing that provides {CAPABILITY!r}, which runs the jobs there.",
+            instruction="Add `extra: [postgres, datamill]` to deployment.yaml, and run `datamill up`.",
+        )
     began = time.monotonic()
     invocation = uuid.uuid4().hex
-    with cluster_dagster(deployment) as there:
+    with contextlib.ExitStack() as stack:
+        web = DagsterWeb(stack.enter_context(Rollout(deployment).door(CAPABILITY)))
+        instance = stack.enter_context(cluster_instance(deployment, component))
         follower = Follower(board)
-        following = FollowingThread(there.instance, invocation, follower)
-        run_id = _submit(there, job, assets, {**(tags or {}), INVOCATION_TAG: invocation}, config)
+        following = FollowingThread(instance, invocation, follower)
+        run_id = launch(web, job, assets=assets, tags={**(tags or {}), INVOCATION_TAG: invocation}, config=config)
         following.start()
         interrupted = False
         try:
-            run = _wait(there.instance, run_id)
+            run = _wait(instance, run_id)
         except KeyboardInterrupt:
             interrupted = True
-            run = _end(there, run_id)
+            run = _end(web, instance, run_id)
         finally:
             following.stop()
         follower.finish()
-        status: Status = "failed"
-        blocked_by = tuple(filter(None, run.tags.get(BLOCKED_TAG, "").split(",")))
-        if interrupted or run.status is dg.DagsterRunStatus.CANCELED:
-            status = "interrupted"
-        elif run.status is dg.DagsterRunStatus.SUCCESS:
-            status = "success"
-        elif blocked_by:
-            status = "blocked"
-        return RunReport(
-            run_id=run_id,
-            job=job,
-            status=status,
-            seconds=round(time.monotonic() - began, 2),
-            steps=follower.steps,
-            blocked_by=blocked_by,
-            failure=follower.run_failure,
-        )
-
-
-def _submit(
-    there: ClusterDagster,
-    job: str,
-    assets: Sequence[str],
-    tags: dict[str, str],
-    config: Mapping[str, object] | None,
-) -> str:
-    from dagster_graphql import DagsterGraphQLClientError
-    from requests.exceptions import RequestException
-
-    keys = [dg.AssetKey(name.split("/")) for name in assets] or None
-    try:
-        return there.client.submit_job_execution(
-            job, LOCATION, run_config=dict(config or {}), tags=tags, asset_selection=keys
-        )
-    except DagsterGraphQLClientError as error:
-        said = error.body or error.args[0]
-        raise ConfigurationError(
-            f"Dagster in the cluster refuses to run {job}: {said}",
-            instruction="`datamill run --list` lists the jobs; `datamill up` puts the cluster's code in order.",
-        ) from error
-    except RequestException as error:
-        raise UnhealthyError(
-            f"Dagster's web server in the cluster does not answer: {type(error).__name__}.",
-            instruction="`datamill status` says how it is.",
-        ) from error
+    return RunReport(
+        run_id=run_id,
+        job=job,
+        status=_status(run, interrupted=interrupted),
+        seconds=round(time.monotonic() - began, 2),
+        steps=follower.steps,
+        blocked_by=_blocked_by(run),
+        failure=follower.run_failure,
+    )
 
 
 def _wait(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
+    heard = time.monotonic()
     while True:
-        run = instance.get_run_by_id(run_id)
-        if run is not None and run.is_finished:
-            return run
+        try:
+            run = instance.get_run_by_id(run_id)
+        except OperationalError as error:
+            if time.monotonic() - heard > SILENT_SECONDS:
+                raise UnhealthyError(
+                    f"Dagster's storage in the cluster does not answer; the run {run_id} may go on.",
+                    instruction="`datamill status` says how it is.",
+                ) from error
+        else:
+            heard = time.monotonic()
+            if run is not None and run.is_finished:
+                return run
         time.sleep(POLL_SECONDS)
 
 
-def _end(there: ClusterDagster, run_id: str) -> dg.DagsterRun:
-    """End a run, and wait until it has ended, or say nothing more after a while."""
-    there.client.terminate_run(run_id)
+def _end(web: DagsterWeb, instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
+    """Have a run ended, and wait for it for a while, or until the user has enough of that too."""
+    end(web, run_id)
     deadline = time.monotonic() + CANCEL_SECONDS
-    run = there.instance.get_run_by_id(run_id)
+    run = instance.get_run_by_id(run_id)
     with contextlib.suppress(KeyboardInterrupt):
         while run is not None and not run.is_finished and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-            run = there.instance.get_run_by_id(run_id)
+            run = instance.get_run_by_id(run_id)
     if run is None:
         raise ConfigurationError(f"The run {run_id} was deleted.", instruction="Start it again.")
     return run
+
+
+def _status(run: dg.DagsterRun, *, interrupted: bool) -> Status:
+    if interrupted or run.status is dg.DagsterRunStatus.CANCELED:
+        return "interrupted"
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        return "success"
+    return "blocked" if _blocked_by(run) else "failed"
+
+
+def _blocked_by(run: dg.DagsterRun) -> tuple[str, ...]:
+    return tuple(filter(None, run.tags.get(BLOCKED_TAG, "").split(",")))

@@ -6,10 +6,12 @@ daemon launched.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
 from dagster import DagsterEventType, RunsFilter
+from sqlalchemy.exc import OperationalError
 
 from datamill_infra.cli.reports import FailedCheck, Failure, StepReport
 from datamill_infra.model.told import CHANGED, SUMMARY
@@ -182,7 +184,9 @@ class FollowingThread(threading.Thread):
     def run(self) -> None:
         """Poll."""
         while not self._over.wait(POLL_SECONDS):
-            self.catch_up()
+            # A storage that is away for a moment: the next look goes on where this one began.
+            with contextlib.suppress(OperationalError):
+                self.catch_up()
 
     def stop(self) -> None:
         """Read what is left, and end."""

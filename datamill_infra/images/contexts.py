@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import zipfile
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,9 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
             shutil.copytree(
                 PROJECT / package, context / "project" / package, ignore=shutil.ignore_patterns("__pycache__")
             )
+        metadata = context / "project" / f"datamill-{version('datamill')}.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text(str(distribution("datamill").read_text("METADATA")), encoding="utf-8")
         _compile(context, commands)
 
 

@@ -13,6 +13,7 @@ from datamill_pipelines.datasets.dagster_metadata import data_version, table_sch
 from datamill_pipelines.ingestion import nycflights
 from datamill_pipelines.ingestion.contents import AIRPORTS, FLIGHTS, PLANES, WEATHER
 from datamill_pipelines.partitions import months
+from datamill_pipelines.pools import MQTT_SESSION
 from datamill_pipelines.stream.schema import Column
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def events_flights(
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[["capability", "mqtt"]],
+    pool=MQTT_SESSION,
     group_name=GROUP,
     owners=OWNERS,
     kinds={"mqtt", "json"},

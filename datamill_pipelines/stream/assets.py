@@ -9,6 +9,7 @@ import dagster as dg
 from datamill_infra.model.told import told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
+from datamill_pipelines.pools import MQTT_SESSION
 
 if TYPE_CHECKING:
     from datamill_pipelines.stream.schema import Column
@@ -65,6 +66,7 @@ def raw_flights(
 @dg.asset(
     key=["raw", "weather"],
     deps=[["events", "weather"], ["capability", "mqtt"], ["capability", "datasets"]],
+    pool=MQTT_SESSION,
     group_name=GROUP,
     owners=OWNERS,
     kinds={"mqtt", "parquet"},

@@ -39,7 +39,11 @@ run_monitoring:
   cancel_timeout_seconds: 120
   max_resume_run_attempts: 0
   poll_interval_seconds: 15
+  free_slots_after_run_end_seconds: 60
 concurrency:
+  # A pool is something that one step at a time may use, in whatever pod: a session of a broker.
+  pools:
+    default_limit: 1
   runs:
     max_concurrent_runs: {{ .Values.runs.concurrent }}
     tag_concurrency_limits:

@@ -19,6 +19,10 @@
 {{- define "datamill.homeMounts" -}}
 - name: home
   mountPath: {{ include "datamill.home" . }}
+# Connections and secrets are mounted into it; without a volume of its own it would belong to root.
+- name: home
+  mountPath: {{ include "datamill.home" . }}/state
+  subPath: state
 - name: instance
   mountPath: {{ include "datamill.home" . }}/dagster.yaml
   subPath: dagster.yaml
