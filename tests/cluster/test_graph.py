@@ -152,3 +152,28 @@ def test_every_secret_that_a_pod_mounts_is_one_that_the_driver_makes(
     assert named
     assert set() == named - made
     assert set() == whole - {name for name, _ in made}
+
+
+def test_the_platform_as_a_location_and_its_runs_reach_every_door_and_nobody_reaches_a_run(
+    tmp_path: Path, helm: Path
+) -> None:
+    del helm
+    (tmp_path / "flavours").mkdir()
+    components = "s3proxy, postgres, kafka, datamill"
+    (tmp_path / "flavours" / "all.yaml").write_text(f"title: All\nsummary: S.\ncomponents: [{components}]\n")
+    text = "flavour: all\ntarget: kind\ncontext: nowhere\n"
+    (tmp_path / "deployment.yaml").write_text(f"{text}components: {{datamill: {{values: {{infrastructure: true}}}}}}\n")
+    deployment = Deployment.load(tmp_path)
+    renderer, system = UnitRenderer(deployment, HelmBinary()), deployment.definition.file.namespaces.system
+    names = deployment.resolution.sequence()
+    objects = tuple(item for name in names for unit in renderer.units(name) for item in unit.objects)
+    pods, policies = pods_of(objects, system), Policies(objects, system)
+    (location,) = [pod for pod in pods if pod.name == "datamill-infrastructure"]
+    run = Pod("run", system, {**RUN_LABELS, "app.kubernetes.io/component": "infrastructure"})
+    doors = {(name, port) for name in ("s3proxy", "postgres", "kafka", "datamill") for port in DOORS[name]}
+    for source in (location, run):
+        assert doors <= reachable(source, pods, policies), source.name
+        assert policies.allows(source, Pod("kube-apiserver", "kube-system", {}), 6443)
+    plain = Pod("run", system, RUN_LABELS)
+    assert set() == {one for one in reachable(plain, pods, policies) if one in doors}
+    assert set() == {pod.name for pod in pods for port in (22, 4000, 8080) if policies.allows(pod, run, port)}
