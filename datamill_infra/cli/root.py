@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run a pipeline job.",
     "ui": "Serve the Dagster user interface and its daemon on loopback.",
     "data": "Work with versioned datasets: repos, branches, commits, files.",
+    "backup": "Copy the databases and the dataset store of a running deployment into a folder.",
+    "restore": "Put a backup back into a running deployment.",
     "lineage": "Walk from a prediction, model or commit to its sources, and back down.",
     "cluster": "Make, look at and remove Kubernetes clusters to deploy on.",
     "why": "Explain why a component is part of the deployment, and walk to the first cause of what does not work.",

@@ -12,7 +12,7 @@ import os
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import urllib3
@@ -168,6 +168,22 @@ class ApiServer(Cluster):
         }
         answer = self._request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
         return bool((answer or {})["status"]["allowed"])
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes],
+    ) -> None:
+        """See :meth:`Cluster.execute`."""
+        from datamill_infra.kubernetes.executing import execute  # noqa: PLC0415  (few commands need it)
+
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec"
+        execute(self._client, path, container, command, stdin, stdout)
 
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
         """See :meth:`Cluster.connect`. The client's way to open a stream replaces a method of it: one client each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
@@ -129,6 +129,31 @@ class Cluster(ABC):
     @abstractmethod
     def allowed(self, verb: str, api_version: str, kind: str, namespace: str) -> bool:
         """Whether we may do this."""
+
+    @abstractmethod
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes],
+    ) -> None:
+        """Run a program in a container to its end.
+
+        Args:
+            namespace: of the pod.
+            pod: its name.
+            container: of the pod.
+            command: program and arguments; no secrets.
+            stdin: what it reads; it must know how much it gets, for the end is not told to it.
+            stdout: what it writes goes here.
+
+        Raises:
+            ClusterError: it ended with an error, or the stream broke off.
+        """
 
     @abstractmethod
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:

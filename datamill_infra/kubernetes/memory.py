@@ -12,7 +12,7 @@ import json
 import socket
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Kind, Resource
 from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, UnreachableError
@@ -55,6 +55,8 @@ class MemoryCluster(Cluster):
         self.logs: dict[tuple[str, str], list[str]] = {}
         self.ports: dict[tuple[str, int], int] = {}
         """Pod and port to the loopback port of a real server."""
+        self.programs: Callable[[str, Sequence[str], bytes], bytes] = lambda _pod, _command, _stdin: b""
+        """What a program writes: from the pod, the command and standard input."""
         self.unserved: set[str] = set()
         """Kinds that are not known."""
         self._versions = itertools.count(1)
@@ -155,6 +157,20 @@ class MemoryCluster(Cluster):
         """See :meth:`Cluster.allowed`."""
         del verb, api_version, kind, namespace
         return True
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        command: Sequence[str],
+        *,
+        stdin: IO[bytes] | None = None,
+        stdout: IO[bytes],
+    ) -> None:
+        """See :meth:`Cluster.execute`; nothing runs here but what a test gives."""
+        del namespace, container
+        stdout.write(self.programs(pod, command, stdin.read() if stdin else b""))
 
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
         """See :meth:`Cluster.connect`."""
