@@ -17,6 +17,8 @@ import dagster as dg
 
 from datamill_infra.drivers.files import write_private
 from datamill_infra.model.errors import DatamillError
+from datamill_infra.model.told import CHANGED
+from datamill_infra.orchestration import facts
 from datamill_infra.orchestration.web import DagsterWeb
 
 if TYPE_CHECKING:
@@ -59,8 +61,10 @@ class ClusterReport:
         if component is None or self._rollout.deployment.provider(component) != "helm":
             return
         file = self._rollout.deployment.state_file("reported")
-        before, now = _read(file), self._facts()
-        news = {name: fact for name, fact in now.items() if before.get(name) != fact}
+        # A Dagster that has just been made may have a new database, and knows nothing of what others were told.
+        before = {} if self._changed(facts.asset_key(component)) else _read(file)
+        changed = {key.to_user_string() for key in self._materialised if self._changed(key)}
+        news = {name: fact for name, fact in self._facts().items() if name in changed or before.get(name) != fact}
         if not news:
             return
         try:
@@ -82,6 +86,11 @@ class ClusterReport:
             if f"{key.to_user_string()}:{name}" in news:
                 told = {"told": check.description} if check.description else {}
                 web.report_check(key, name, {**told, **(check.metadata or {})}, passed=check.passed)
+
+    def _changed(self, key: dg.AssetKey) -> bool:
+        """Whether this pass has changed a component."""
+        result = self._materialised.get(key)
+        return result is not None and bool((result.metadata or {}).get(CHANGED))
 
     def _facts(self) -> dict[str, object]:
         """What is reported, in as much as it can be news."""

@@ -92,13 +92,19 @@ class Scene:
         self.rollout = Rollout(self.deployment, {"helm": driver})
         self.warned: list[str] = []
 
-    def report(self, *, healthy: bool = True, version: str = "1") -> None:
+    def report(self, *, healthy: bool = True, version: str = "1", changed: bool = False, made: bool = False) -> None:
         report = ClusterReport(self.rollout, self.warned.append)
+        if made:
+            report.add(
+                dg.MaterializeResult(
+                    asset_key=["infra", "datamill"], metadata={"changed": True}, data_version=dg.DataVersion("1")
+                )
+            )
         check = dg.AssetCheckResult(asset_key=KEY, check_name="healthy", passed=healthy, description="It answers.")
         report.add(
             dg.MaterializeResult(
                 asset_key=KEY,
-                metadata={"changed": True, "page": dg.MetadataValue.url("http://x")},
+                metadata={"changed": changed, "page": dg.MetadataValue.url("http://x")},
                 check_results=[check],
                 data_version=dg.DataVersion(version),
             )
@@ -116,7 +122,7 @@ def test_materialisations_and_checks_are_told_with_what_is_known_of_them(scene: 
     assert [
         (
             "/report_asset_materialization/infra/s3proxy",
-            {"metadata": {"changed": True, "page": "http://x"}, "data_version": "1"},
+            {"metadata": {"changed": False, "page": "http://x"}, "data_version": "1"},
         ),
         (
             "/report_asset_check/infra/s3proxy",
@@ -136,6 +142,24 @@ def test_what_has_been_told_is_told_again_only_when_it_is_news(scene: Scene, web
     web.told.clear()
     scene.report(healthy=False, version="2")
     assert ["/report_asset_materialization/infra/s3proxy"] == [path for path, _ in web.told]
+
+
+def test_what_was_changed_is_told_also_when_it_is_what_it_was_before(scene: Scene, web: Web) -> None:
+    scene.report()
+    web.told.clear()
+    scene.report(changed=True)
+    assert ["/report_asset_materialization/infra/s3proxy"] == [path for path, _ in web.told]
+
+
+def test_a_dagster_that_has_just_been_made_is_told_everything(scene: Scene, web: Web) -> None:
+    scene.report()
+    web.told.clear()
+    scene.report(made=True)
+    assert {
+        "/report_asset_materialization/infra/datamill",
+        "/report_asset_materialization/infra/s3proxy",
+        "/report_asset_check/infra/s3proxy",
+    } == {path for path, _ in web.told}
 
 
 def test_a_dagster_that_was_taken_down_is_told_everything_again(scene: Scene, web: Web) -> None:
