@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -95,26 +96,39 @@ def _capabilities(deployment: Deployment) -> dict[str, set[str]]:
 
 
 def _run(deployment: Deployment, prefix: str, needs: dict[str, set[str]]) -> Subject | None:
+    if not RUN_ID.fullmatch(prefix):
+        return None
     import dagster as dg
 
     os.environ["DAGSTER_HOME"] = str(deployment.home)
     with dg.DagsterInstance.get() as instance:
-        exact = instance.get_run_by_id(prefix)
-        runs = [exact] if exact else [run for run in instance.get_runs(limit=RECENT) if run.run_id.startswith(prefix)]
-        return _told(deployment, instance, runs[0], needs) if runs else None
+        if found := _told(deployment, instance, prefix, needs):
+            return found
+    component = deployment.resolution.bound.get("dagster")
+    if component is None or deployment.provider(component) != "helm":
+        return None
+    from datamill_infra.orchestration.cluster_instance import cluster_instance
+
+    with cluster_instance(deployment, component) as instance:
+        return _told(deployment, instance, prefix, needs)
 
 
+RUN_ID = re.compile("[0-9a-f][0-9a-f-]{3,35}")
 RECENT = 500
 """A shortened id is looked for among so many of the latest runs."""
 
 
 def _told(
-    deployment: Deployment, instance: dg.DagsterInstance, run: dg.DagsterRun, needs: dict[str, set[str]]
-) -> Subject:
+    deployment: Deployment, instance: dg.DagsterInstance, prefix: str, needs: dict[str, set[str]]
+) -> Subject | None:
     from datamill_infra.cli.following import Follower
     from datamill_infra.cli.runs import BLOCKED_TAG
 
-    follower = Follower()
+    exact = instance.get_run_by_id(prefix)
+    runs = [exact] if exact else [run for run in instance.get_runs(limit=RECENT) if run.run_id.startswith(prefix)]
+    if not runs:
+        return None
+    run, follower = runs[0], Follower()
     for entry in instance.all_logs(run.run_id):
         follower.read(entry)
     blocked = [name for name in run.tags.get(BLOCKED_TAG, "").split(",") if name in deployment.resolution.components]
