@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import shutil
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,3 +76,24 @@ test_good = promises.test_a_revision_that_never_was_healthy_is_not_gone_back_to
 test_lease = promises.test_the_lease_is_held_only_while_something_is_written
 test_down = promises.test_down_removes_everything_but_data
 test_leftover = promises.test_a_component_that_left_the_deployment_is_removed
+
+
+def test_chart_of_a_repository_is_pulled_and_its_definitions_are_apart(tmp_path: Path) -> None:
+    chart, served, into = tmp_path / "frog", tmp_path / "served", tmp_path / "into"
+    for folder in (chart / "templates", chart / "crds", served, into):
+        folder.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: frog\nversion: 1.2.3\n")
+    (chart / "templates" / "all.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: frog}\n")
+    defined = "kind: CustomResourceDefinition\nmetadata: {name: ponds.example.org}\n"
+    (chart / "crds" / "ponds.yaml").write_text(f"apiVersion: apiextensions.k8s.io/v1\n{defined}")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for command in (["package", str(chart), "--destination", str(served)], ["repo", "index", str(served)]):
+            subprocess.run([str(shutil.which("helm")), *command], check=True, capture_output=True)
+        pulled = HelmBinary().pull(url, "frog", "1.2.3", into)
+        server.shutdown()
+    assert "frog-1.2.3.tgz" == pulled.name
+    assert ["ponds.example.org"] == [item["metadata"]["name"] for item in HelmBinary().definitions(pulled)]
+    assert ["ConfigMap"] == [item["kind"] for item in HelmBinary().template("frog", "pond", pulled, [])]
