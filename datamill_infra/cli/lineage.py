@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
@@ -52,10 +53,10 @@ def command(home: str | None, subject: str, *, direction: str | None, store: str
     from datamill_infra.cli.deployments import home_directory
     from datamill_pipelines.lineage import Lineage
 
-    registry = _registry(home_directory(home))
-    if registry is None:
-        click.echo("No model registry is up, so models are left out: `datamill up -c mlflow` brings it back.", err=True)
-    with opened((home, store)) as datasets:
+    with _registry(home_directory(home)) as registry, opened((home, store)) as datasets:
+        if registry is None:
+            told = "No model registry is up, so models are left out: `datamill up -c mlflow` brings it back."
+            click.echo(told, err=True)
         lineage = Lineage(datasets, registry)
         up = lineage.up(subject) if direction != "down" else None
         down = lineage.down(subject) if direction != "up" else None
@@ -109,10 +110,16 @@ def _facts(node: Node) -> Iterator[str]:
         yield click.style(f"{key}=", dim=True) + (text[:8] if key == "run" else text)
 
 
-def _registry(home: Path) -> Registry | None:
+@contextlib.contextmanager
+def _registry(home: Path) -> Iterator[Registry | None]:
+    from datamill_infra.cli.deployments import open_deployment
+    from datamill_infra.cli.reached import reached
     from datamill_infra.model.home import Home
     from datamill_infra.model.published import published_connections
     from datamill_pipelines.registry import Registry
 
-    connection = published_connections(Home(home)).get("mlflow")
-    return Registry(str(connection.fields["url"])) if connection else None
+    if "mlflow" not in published_connections(Home(home)):
+        yield None
+        return
+    with reached(open_deployment(str(home)), "mlflow") as connection:
+        yield Registry(connection.text("url"))

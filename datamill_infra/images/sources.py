@@ -1,4 +1,4 @@
-"""Which images there are, and where their files lie.
+"""Which images there are, where their files lie, and what decides what is in them.
 
 MLflow, Dask and MLServer have none of their own: they are packages that the pipelines' image has, with their programs
 in the path as in the official images, so a node keeps one large image instead of four.
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT = Path(__file__).parents[2]
+PACKAGES = ("datamill_infra", "datamill_pipelines")
 REGISTRY = "datamill.lab"
 """The first part of every image's name in the lab; nothing is ever pulled from it."""
 
@@ -29,7 +30,8 @@ class Image:
         component: of the catalogue, whose artifacts it holds; ``None`` for an image of our own.
         official: the image whose layout it keeps; ``None`` for one of our own.
         java: it needs a Java runtime.
-        python: it needs the packages of ``requirements.lock`` and this project.
+        python: it needs the packages of ``requirements.lock``.
+        project: it needs this project.
         on: the image of ours that it stands on; ``None`` for one that stands on the base.
         helm: it needs the program ``helm`` and our charts.
     """
@@ -39,6 +41,7 @@ class Image:
     official: str | None = None
     java: bool = False
     python: bool = False
+    project: bool = False
     on: str | None = None
     helm: bool = False
 
@@ -46,6 +49,22 @@ class Image:
     def reference(self) -> str:
         """Name and tag in the lab."""
         return f"{REGISTRY}/{self.name}:lab"
+
+    @property
+    def locks(self) -> list[Path]:
+        """The lock files that decide what is gathered."""
+        component = [PROJECT / "datamill_infra" / "catalogue" / self.component] if self.component else []
+        found = [folder / "artifacts.lock" for folder in component]
+        return [*found, PROJECT / "requirements.lock"] if self.python else found
+
+    @property
+    def sources(self) -> list[Path]:
+        """The files that decide what is in it, besides what it stands on."""
+        folders = [self.folder]
+        folders += [PROJECT / package for package in PACKAGES] if self.project else []
+        folders += [PROJECT / "helm"] if self.helm else []
+        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+        return sorted([*self.locks, *(file for file in files if file.parent.name != "__pycache__")])
 
     @property
     def folder(self) -> Path:
@@ -61,7 +80,9 @@ IMAGES: Mapping[str, Image] = {
         Image("postgres", official="postgres"),
         Image("rabbitmq", official="rabbitmq"),
         Image("nginx", official="nginxinc/nginx-unprivileged"),
-        Image("pipelines", component="spark", java=True, python=True),
+        # After what they stand on.
+        Image("runtime", component="spark", java=True, python=True),
+        Image("pipelines", on="runtime", project=True),
         Image("infrastructure", on="pipelines", helm=True),
     )
 }

@@ -27,12 +27,7 @@ def opened(where: Where) -> Iterator[DatasetStore]:
     """
     home, address = where
     if address is None:
-        from datamill_infra.cli.deployments import open_deployment
-        from datamill_infra.model.published import published_connection
-        from datamill_pipelines.datasets import open_store
-
-        store = open_store(published_connection(open_deployment(home), "datasets"))
-        with contextlib.closing(store):
+        with _of_deployment(home) as store:
             yield store
     else:
         with opened_at(address) as store:
@@ -51,8 +46,6 @@ def opened_at(address: str) -> Iterator[DatasetStore]:
         BlockedError: the deployment there has none.
         ConfigurationError: it is no such address.
     """
-    from datamill_infra.cli.deployments import open_deployment
-    from datamill_infra.model.published import published_connection
     from datamill_pipelines.datasets import open_store
 
     if address.startswith("s3://"):
@@ -60,8 +53,20 @@ def opened_at(address: str) -> Iterator[DatasetStore]:
     elif "://" in address:
         store = open_store(address)
     else:
-        store = open_store(published_connection(open_deployment(address), "datasets"))
+        with _of_deployment(address) as store:
+            yield store
+        return
     with contextlib.closing(store):
+        yield store
+
+
+@contextlib.contextmanager
+def _of_deployment(home: str | None) -> Iterator[DatasetStore]:
+    from datamill_infra.cli.deployments import open_deployment
+    from datamill_infra.cli.reached import reached
+    from datamill_pipelines.datasets import open_store
+
+    with reached(open_deployment(home), "datasets") as connection, contextlib.closing(open_store(connection)) as store:
         yield store
 
 

@@ -23,8 +23,8 @@ compute_logs:
       env: DAGSTER_HOME
     bucket: {{ .Values.s3.bucket | quote }}
 run_launcher:
-  module: dagster_k8s
-  class: K8sRunLauncher
+  module: datamill_infra.orchestration.run_launcher
+  class: DeploymentRunLauncher
   config:
     {{- include "datamill.launcher" . | nindent 4 }}
 # A failed step is not retried by starting its whole run again; a run is started again only when its pod disappeared.

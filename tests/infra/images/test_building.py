@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from infra.clusters.fakes import FakeCommands
@@ -19,34 +20,51 @@ def gathered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def builder(present: Sequence[str] = ()) -> tuple[ImageBuilder, FakeCommands]:
-    commands = FakeCommands(lambda argv: "\n".join(present) if "images" in argv else "", programs=["docker"])
-    return ImageBuilder(commands, notify=lambda _: None), commands
+class Store(FakeCommands):
+    """Remembers what was built."""
 
+    def __init__(self) -> None:
+        super().__init__(self._answer, programs=["docker"])
+        self.built: list[tuple[str, str | None]] = []
 
-def built(commands: FakeCommands) -> list[tuple[str, str | None]]:
-    """Reference and base of each build."""
-    found = []
-    for argv in commands.ran:
+    def _answer(self, argv: Sequence[str]) -> str:
         if "build" in argv:
             base = argv[argv.index("--build-arg") + 1].removeprefix("BASE=") if "--build-arg" in argv else None
-            found.append((argv[argv.index("--tag") + 1], base))
-    return found
+            self.built.append((argv[argv.index("--tag") + 1], base))
+        return "\n".join(name for name, _ in self.built) if "images" in argv else ""
+
+
+def builder(commands: FakeCommands) -> ImageBuilder:
+    return ImageBuilder(commands, notify=lambda _: None)
 
 
 def test_what_an_image_stands_on_is_built_before_it(gathered: list[str]) -> None:
-    one, commands = builder()
-    one.build(IMAGES["infrastructure"], base="debian:12")
-    assert ["pipelines", "infrastructure"] == gathered
-    pipelines = "datamill.lab/pipelines:lab"
-    assert [(pipelines, "debian:12"), ("datamill.lab/infrastructure:lab", pipelines)] == built(commands)
+    store = Store()
+    assert builder(store).build(IMAGES["infrastructure"], base="debian:12") == "datamill.lab/infrastructure:lab"
+    assert ["runtime", "pipelines", "infrastructure"] == gathered
+    assert [base for _, base in store.built] == ["debian:12", "datamill.lab/runtime:lab", "datamill.lab/pipelines:lab"]
+    assert ["docker", "tag", store.built[-1][0], "datamill.lab/infrastructure:lab"] == store.ran[-1]
 
 
-def test_what_is_there_is_not_built_again_for_another(gathered: list[str]) -> None:
-    one, commands = builder(["datamill.lab/pipelines:lab"])
-    one.build(IMAGES["infrastructure"], base="debian:12")
-    assert ["infrastructure"] == gathered
-    assert [("datamill.lab/infrastructure:lab", "datamill.lab/pipelines:lab")] == built(commands)
+def test_what_is_there_with_the_same_content_is_not_built_again(
+    gathered: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = Store()
+    builder(store).build(IMAGES["pipelines"], base="debian:12")
+    builder(store).build(IMAGES["pipelines"], base="debian:12")
+    assert ["runtime", "pipelines"] == gathered
+    builder(store).build(IMAGES["pipelines"], base="debian:13")
+    assert ["runtime", "pipelines"] * 2 == gathered
+    monkeypatch.setattr(Image, "sources", property(lambda self: [_file(tmp_path, self.name)]))
+    monkeypatch.setattr(building, "PROJECT", tmp_path)
+    builder(store).build(IMAGES["pipelines"], base="debian:12")
+    assert ["runtime", "pipelines"] * 3 == gathered
+
+
+def _file(folder: Path, name: str) -> Path:
+    file = folder / name
+    file.write_text("other content")
+    return file
 
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=lambda image: image.name)
