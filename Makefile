@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 SOURCES := datamill_infra datamill_pipelines tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo charts test test-quick test-cluster test-faults test-long test-browser check format bench lock clean
+.PHONY: help install dev demo charts test test-quick test-cluster test-cluster-faults test-faults test-long test-browser check format bench lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,8 +49,11 @@ test-quick: dev ## The tests of the model, the probes and the pipelines' own cod
 test-faults: dev ## The fault bench with its large counts (under 40 min)
 	$(BIN)/pytest -n 2 tests/faults -m "faults or control" --timeout 2400
 
-test-cluster: dev ## The lab: a real Kubernetes is built, tried and removed (needs root and Go)
-	$(BIN)/pytest -m cluster
+test-cluster: dev ## A real Kubernetes is built, the demo and its pipelines run there, all is removed (needs root and Go)
+	$(BIN)/pytest -m cluster --durations 25
+
+test-cluster-faults: dev ## Kills, edits and looks on the real Kubernetes with their large counts (needs root and Go)
+	DATAMILL_LARGE=1 $(BIN)/pytest tests/cluster/test_releases.py -m cluster --timeout 5400
 
 test-browser: dev ## What runs under `datamill ui`, and the Dagster UI in a headless Chromium (needs the chromium package)
 	@command -v chromium >/dev/null || { echo "Chromium is missing. On Debian: apt-get install chromium"; exit 1; }

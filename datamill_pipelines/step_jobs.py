@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import dagster as dg
 from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
 from dagster._core.executor.step_delegating import CheckStepHealthResult, StepDelegatingExecutor, StepHandler
 from dagster_k8s import k8s_job_executor
+from dagster_k8s.executor import K8sStepHandler
 
 from datamill_infra.kubernetes.job_client import cause_of, pods_of_job
 from datamill_infra.kubernetes.jobs import ended
@@ -16,8 +17,8 @@ from datamill_pipelines.executor import MAX_CONCURRENT_STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dagster._config import ConfigType
     from dagster._core.executor.step_delegating import StepHandlerContext
-    from dagster_k8s.executor import K8sStepHandler
 
 
 class WatchedSteps(StepHandler):
@@ -34,7 +35,7 @@ class WatchedSteps(StepHandler):
     @property
     def name(self) -> str:
         """For Dagster's messages."""
-        return self._handler.name
+        return str(self._handler.name)
 
     def launch_step(self, step_handler_context: StepHandlerContext) -> Iterator[dg.DagsterEvent]:
         """Make the job of a step."""
@@ -57,17 +58,24 @@ class WatchedSteps(StepHandler):
         return CheckStepHealthResult.unhealthy(f"The step cannot start: {cause}.") if cause else health
 
 
-@dg.executor(
-    name="jobs", config_schema=k8s_job_executor.config_schema, requirements=multiple_process_executor_requirements()
-)
-def step_jobs(context: dg.InitExecutorContext) -> StepDelegatingExecutor:
-    """Dagster's ``k8s_job_executor`` with reasons."""
-    executor = k8s_job_executor.executor_creation_fn(context)
-    executor._step_handler = WatchedSteps(executor._step_handler)  # noqa: SLF001  (it takes none)
+def _with_reasons(context: dg.InitExecutorContext) -> StepDelegatingExecutor:
+    """What Dagster's executor makes, whose handler is ours."""
+    made = k8s_job_executor.executor_creation_fn
+    executor = made(context) if made else None
+    handler = getattr(executor, "_step_handler", None)
+    if not isinstance(executor, StepDelegatingExecutor) or not isinstance(handler, K8sStepHandler):
+        raise TypeError(executor)  # it is another Dagster than the locked one
+    executor._step_handler = WatchedSteps(handler)  # noqa: SLF001  (it takes none)
     return executor
 
 
-STEP_JOBS = step_jobs.configured(
+STEP_JOBS: dg.ExecutorDefinition = dg.ExecutorDefinition(
+    name="jobs",
+    config_schema=cast("ConfigType", k8s_job_executor.config_schema),
+    requirements=multiple_process_executor_requirements(),
+    executor_creation_fn=_with_reasons,
+    description="Each step is a job of Kubernetes.",
+).configured(
     # What is left of a step goes when the pod of its run goes.
     {"max_concurrent": MAX_CONCURRENT_STEPS, "enable_owner_references": True},
     name="jobs",

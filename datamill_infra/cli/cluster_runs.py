@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datamill_infra.model.deployment import Deployment
 
 CAPABILITY = "dagster"
-POLL_SECONDS = 1.0
+POLL_SECONDS = 1.5
 CANCEL_SECONDS = 90.0
 """How long a run that is to end may take for it; Dagster waits for its steps."""
 
@@ -69,7 +69,7 @@ def execute_there(
         web = DagsterWeb(stack.enter_context(Rollout(deployment).door(CAPABILITY)))
         instance = stack.enter_context(cluster_instance(deployment, component))
         follower = Follower(board)
-        following = FollowingThread(instance, invocation, follower)
+        following = FollowingThread(instance, invocation, follower, seconds=POLL_SECONDS)
         run_id = launch(web, job, assets=assets, tags={**(tags or {}), INVOCATION_TAG: invocation}, config=config)
         following.start()
         interrupted = False

@@ -170,20 +170,24 @@ class FollowingThread(threading.Thread):
         instance: Dagster's.
         invocation: the tag's value.
         follower: receives every entry.
+        seconds: between two looks.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, invocation: str, follower: Follower) -> None:
+    def __init__(
+        self, instance: dg.DagsterInstance, invocation: str, follower: Follower, *, seconds: float = POLL_SECONDS
+    ) -> None:
         super().__init__(name="follow-run", daemon=True)
         self.instance = instance
         self.invocation = invocation
         self.follower = follower
         self.run_id: str | None = None
+        self._seconds = seconds
         self._over = threading.Event()
         self._cursor: str | None = None
 
     def run(self) -> None:
         """Poll."""
-        while not self._over.wait(POLL_SECONDS):
+        while not self._over.wait(self._seconds):
             # A storage that is away for a moment: the next look goes on where this one began.
             with contextlib.suppress(OperationalError):
                 self.catch_up()

@@ -179,8 +179,21 @@ class _Forward:
                 remote.close()
                 return
             self._sockets += [local, remote]
-        self._start(_pump, remote, local)
+        back = threading.Thread(target=_pump, args=(remote, local), daemon=True)
+        back.start()
         _pump(local, remote)
+        back.join()
+        self._forget(local, remote)
+
+    def _forget(self, *ended: socket.socket) -> None:
+        """What has ended is closed at once: a client may make a connection for each thing it asks."""
+        with self._mutex:
+            if self._closed:  # then all are closed there
+                return
+            self._sockets = [one for one in self._sockets if one not in ended]
+            self._threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+        for one in ended:
+            one.close()
 
     def _start(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]

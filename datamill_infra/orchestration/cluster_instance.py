@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from datamill_infra.model.deployment import Deployment
 
 STORAGE = "postgres"
+CONNECT_SECONDS = 10
+"""Dagster makes a connection for each query, and tries one that fails again."""
 # Configuration of Dagster names the password's variable, so it is in no message and no file.
 PASSWORD = "DATAMILL_CLUSTER_PG_PASSWORD"  # noqa: S105  (a name)
 
@@ -53,5 +55,6 @@ def _settings(storage: ResolvedConnection) -> dict[str, object]:
         "db_name": storage.text("database"),
         "username": storage.text("username"),
         "password": {"env": PASSWORD},
+        "params": {"connect_timeout": str(CONNECT_SECONDS)},
     }
     return {"storage": {"postgres": {"postgres_db": address}}, "telemetry": {"enabled": False}}

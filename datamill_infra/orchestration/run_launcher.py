@@ -6,7 +6,6 @@ cured by waiting ends the run as soon as it is seen here; a slow pull of an imag
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
@@ -44,15 +43,15 @@ class DeploymentRunLauncher(K8sRunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """How the pod of a run is; with the reason when it is not well."""
-        result = super().check_run_worker_health(run)
+        result: CheckRunHealthResult = super().check_run_worker_health(run)
         if result.status not in (WorkerStatus.FAILED, WorkerStatus.UNKNOWN):
             return result
         namespace, job = self._place(run)
         told = ended(pods_of_job(self._api_client, namespace, job))
-        return dataclasses.replace(result, msg="; ".join(filter(None, (result.msg, told))))
+        return result._replace(msg="; ".join(filter(None, (result.msg, told))))
 
     def _place(self, run: DagsterRun) -> tuple[str, str]:
-        return str(self.get_container_context_for_run(run).namespace), get_job_name_from_run_id(run.run_id)
+        return str(self.get_container_context_for_run(run).namespace), str(get_job_name_from_run_id(run.run_id))  # type: ignore[no-untyped-call]
 
     def _watch(self, run: DagsterRun) -> None:
         namespace, job = self._place(run)

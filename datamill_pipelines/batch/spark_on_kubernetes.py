@@ -43,7 +43,8 @@ def settings(spark: ResolvedConnection) -> dict[str, str]:
     container = pod["spec"]["containers"][0]
     return {
         "spark.driver.host": pod["status"]["podIP"],
-        "spark.driver.bindAddress": "0.0.0.0",  # noqa: S104  (of a pod; the network policy decides who gets there)
+        # Spark tells executors this one.
+        "spark.driver.bindAddress": pod["status"]["podIP"],
         "spark.driver.port": str(DRIVER_PORT),
         "spark.blockManager.port": str(BLOCKS_PORT),
         "spark.executor.instances": str(spark.get("executors")),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cluster.cluster import Cluster
+from cluster.demo import Demo
 
 from datamill_infra.clusters.commands import RealCommands
 from datamill_infra.clusters.lab.builds import HELM, GoBuilds
@@ -33,7 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker("cluster")
-            item.add_marker(pytest.mark.timeout(1200))  # the first test waits for the builds
+            item.add_marker(pytest.mark.timeout(2400))  # the first test waits for the builds
+    # One deployment of the demo for all that try it, and it alone fills the node.
+    items.sort(key=lambda item: "demo" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -97,14 +100,30 @@ def lab_kubeconfig(
     """A kubeconfig and its context, for a lab that has the images of the charts."""
     del helm
     folder = tmp_path_factory.mktemp("charts")
+    install_missing(RealCommands(), notify=print, programs={"buildah": "buildah"})
     builder = ImageBuilder(RealCommands(), notify=print)
     base = builder.build_base()
-    for name in ("kafka", "s3proxy"):
-        built = builder.build(IMAGES[name], base=base)
-        provider.load_image(lab, builder.save(built, folder / f"{name}.tar"))
+    for image in IMAGES.values():
+        if image.name == "runtime":  # the pipelines' image has it
+            continue
+        archive = builder.save(builder.build(image, base=base), folder / f"{image.name}.tar")
+        provider.load_image(lab, archive)
+        archive.unlink()
     file = folder / "kubeconfig"
     file.write_text(provider.kubeconfig(lab))
     return file, provider.context(lab)
+
+
+@pytest.fixture(scope="session")
+def demo(lab_kubeconfig: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo with the platform as a code location: up, and at the end gone without a trace."""
+    file, context = lab_kubeconfig
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(file))
+        made = Demo(tmp_path_factory.mktemp("demo") / "home", file, context, "mill-demo")
+        made.bring_up()
+        yield made
+        made.run("down", "--delete-data", "--yes", "--prove-clean")
 
 
 @pytest.fixture

@@ -70,14 +70,16 @@ class Mill:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, expect: int | None = 0, seconds: float = SECONDS
+    ) -> subprocess.CompletedProcess[str]:
         """A command to its end."""
         done = subprocess.run(
             [*DATAMILL, "--home", str(self.home), *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
         if expect is not None:

@@ -13,10 +13,6 @@ import pytest
 import yaml
 
 from datamill_infra.cli.backups import dumps, store
-from datamill_infra.clusters.commands import RealCommands
-from datamill_infra.clusters.lab.provider import LabProvider
-from datamill_infra.images.building import ImageBuilder
-from datamill_infra.images.sources import IMAGES
 from datamill_infra.model.deployment import Deployment
 from datamill_pipelines.datasets import open_store
 
@@ -72,14 +68,9 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def kept(
-    provider: LabProvider, lab: str, lab_kubeconfig: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kept]:
+def kept(lab_kubeconfig: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     file, context = lab_kubeconfig
     folder = tmp_path_factory.mktemp("kept")
-    builder = ImageBuilder(RealCommands(), notify=print)
-    built = builder.build(IMAGES["postgres"], base=builder.build_base())
-    provider.load_image(lab, builder.save(built, folder / "postgres.tar"))
     home = folder / "home"
     (home / "flavours").mkdir(parents=True)
     (home / "catalogue" / "ledger").mkdir(parents=True)

@@ -20,8 +20,9 @@ from datamill_infra.kubernetes.objects import Object, Ref
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
-EDITS = 20
-KILLS = 5
+LARGE = "DATAMILL_LARGE" in os.environ
+"""Whether this is the bench with the large counts: `make test-cluster-faults`."""
+EDITS, KILLS, LOOKS = (100, 30, 50) if LARGE else (20, 5, 10)
 SEED = 20_131_101
 
 
@@ -45,11 +46,11 @@ def test_everything_is_healthy_and_nothing_was_restarted(mill: Mill) -> None:
     assert [0, 0] == [pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods]
 
 
-def test_a_second_up_and_ten_looks_write_nothing(mill: Mill, audited: Callable[[], list[str]]) -> None:
+def test_a_second_up_and_looks_write_nothing(mill: Mill, audited: Callable[[], list[str]]) -> None:
     before, written = mill.versions(), audited()
     assert any(f"/namespaces/{mill.namespace}/configmaps" in line for line in written)
     assert "nothing had to be changed" in mill.run("up").stdout
-    for _ in range(10):
+    for _ in range(LOOKS):
         mill.run("plan", expect=0)
     assert before == mill.versions()
     assert written == audited()

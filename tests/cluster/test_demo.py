@@ -1,0 +1,183 @@
+"""The demo on a real cluster: healthy, nothing written twice, pipelines as jobs, the same bytes as on this machine."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+import yaml
+from cluster.demo import BY_AMQP, Arguments, Demo, critical_path
+from cluster.mill import DATAMILL
+from cluster.policies import Pod, Policies
+from cluster.test_graph import DOORS, NEEDS, reachable
+from sqlalchemy import text
+
+from datamill_infra.drivers.rollout import Rollout
+from datamill_infra.kubernetes.objects import Object, labels_of
+from datamill_infra.model.published import published_connection
+from datamill_infra.orchestration.cluster_instance import cluster_instance
+from datamill_pipelines.datasets import DatasetStore, open_store
+from datamill_pipelines.datasets.logical import logical_digest
+
+pytestmark = pytest.mark.timeout(1800)
+
+MONTH = "2013-01"
+RAW = ("raw/flights", "raw/weather", "raw/planes", "raw/airports")
+STEPS = {"capabilities", "events__flights", "raw__flights", "raw__weather", "features__flight_delay"}
+
+
+def test_every_component_is_healthy_and_none_waited_for_longer_than_the_graph_asks(demo: Demo) -> None:
+    states = {name: (one["state"], one["health"]) for name, one in demo.status().items()}
+    assert {("in-sync", "healthy")} == set(states.values()), states
+    whole, chain = critical_path(demo.deployment, demo.heard)
+    assert whole <= 1.25 * chain, f"{whole:.1f} s, and the longest chain takes {chain:.1f} s"
+    pods = demo.cluster.find("v1", "Pod", demo.namespace)
+    again = {pod["metadata"]["name"]: _restarts(pod) for pod in pods if _restarts(pod)}
+    assert {} == again
+
+
+def test_a_second_up_writes_nothing(demo: Demo, audited: Callable[[], list[str]]) -> None:
+    before = audited()
+    assert "nothing had to be changed" in demo.run("up").stdout
+    assert before == audited()
+
+
+def test_the_live_policies_allow_the_connections_of_the_graph_and_no_other(demo: Demo) -> None:
+    objects = demo.cluster.find("networking.k8s.io/v1", "NetworkPolicy", demo.namespace)
+    objects += demo.cluster.find("networking.k8s.io/v1", "NetworkPolicy", f"{demo.namespace}-runs")
+    policies = Policies(tuple(objects), demo.namespace)
+    pods = [_as_policies_see(pod) for pod in demo.cluster.find("v1", "Pod", demo.namespace)]
+    pods = [pod for pod in pods if pod.labels.get("app.kubernetes.io/name") in DOORS]
+    assert set(DOORS) == {pod.labels["app.kubernetes.io/name"] for pod in pods}
+    for source in pods:
+        name = source.labels["app.kubernetes.io/name"]
+        if source.labels.get("app.kubernetes.io/component") == "infrastructure":
+            continue  # it probes every door: tests/cluster/test_graph.py
+        others = [pod for pod in pods if pod.labels["app.kubernetes.io/name"] != name]
+        found = {one for one in reachable(source, others, policies) if one[1] not in {443, 6443}}
+        assert {(needed, port) for needed in NEEDS.get(name, ()) for port in DOORS[needed]} == found, source.name
+
+
+def test_nobody_gets_to_the_web_server_without_the_password(demo: Demo) -> None:
+    with Rollout(demo.deployment).door("dagster") as connection:
+        url, query = connection.text("url"), {"query": "{ version }"}
+        assert [401, 401] == [requests.get(url, timeout=30).status_code, _asked(url, query)]
+        assert 401 == _asked(url, query, ("datamill", "wrong"))
+        assert 200 == _asked(url, query, (connection.text("username"), connection.text("password")))
+
+
+@pytest.fixture(scope="module")
+def ran(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, set[str]]:
+    """The id of a run of the pipelines, and the arguments of all processes meanwhile."""
+    config = tmp_path_factory.mktemp("config") / "amqp.yaml"
+    config.write_text(yaml.safe_dump(BY_AMQP))
+    arguments = Arguments()
+    arguments.start()
+    done = demo.run("run", "flight_delay", "--month", MONTH, "--config", str(config), "--json", seconds=1500)
+    return json.loads(done.stdout)["run_id"], arguments.stop()
+
+
+def test_the_run_and_each_step_was_a_job(demo: Demo, ran: tuple[str, set[str]]) -> None:
+    jobs = demo.cluster.find("batch/v1", "Job", f"{demo.namespace}-runs")
+    mine = [job for job in jobs if labels_of(job).get("dagster/run-id") == ran[0]]
+    steps = {labels_of(job).get("dagster/op") for job in mine}
+    assert steps >= STEPS
+    assert any(job["metadata"]["name"] == f"dagster-run-{ran[0]}" for job in mine)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetStore]:
+    """The datasets that the same pipelines make on this machine."""
+    home = tmp_path_factory.mktemp("here") / "home"
+
+    def run(*arguments: str) -> None:
+        command = [*DATAMILL, "--home", str(home), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        assert 0 == done.returncode, done.stderr
+
+    run("up", "demo")
+    try:
+        run("run", "flight_delay", "--month", MONTH)
+        from datamill_infra.model.deployment import Deployment
+
+        with open_store(published_connection(Deployment.load(home), "datasets")) as store:
+            yield store
+    finally:
+        run("down", "--delete-data", "--yes")
+
+
+@pytest.mark.usefixtures("ran")
+def test_datasets_are_the_same_as_on_this_machine(demo: Demo, here: DatasetStore) -> None:
+    with demo.store() as there:
+        for name in RAW:
+            assert here.commit_view(name).commit.tree == there.commit_view(name).commit.tree, name
+        features = [store.commit_view("features/flight_delay") for store in (here, there)]
+        assert logical_digest(features[0].table()) == logical_digest(features[1].table())
+
+
+def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, set[str]]) -> None:
+    secrets = json.loads((demo.home / "state" / "secrets.json").read_text())
+    assert len(secrets) >= 8
+    homes = {"datamill-secrets", *(f"{name}-{kind}" for name in demo.deployment.resolution.components
+                                   for kind in ("credentials", "connections"))}  # fmt: skip
+    items = [item for ref, item in demo.live().items() if ref.name not in homes]
+    items += demo.cluster.find("v1", "Event", demo.namespace) + demo.cluster.find(
+        "v1", "Event", f"{demo.namespace}-runs"
+    )
+    places = {
+        "objects": "".join(readable for item in items for readable in _readable(item)),
+        "logs": "".join(demo.run("logs", name).stdout for name in demo.deployment.resolution.components),
+        "arguments": "\n".join(ran[1]),
+        "database": _dagster_database(demo),
+    }
+    assert '"chart":' in places["objects"]  # what Helm keeps was read
+    assert "flight_delay" in places["database"]
+    found = [(name, place) for name, secret in secrets.items() for place, said in places.items() if secret in said]
+    assert [] == found
+
+
+def test_a_step_whose_image_is_not_there_ends_its_run_with_that_reason(demo: Demo) -> None:
+    image = {"container_config": {"image": "datamill.lab/nowhere:0", "image_pull_policy": "Never"}}
+    config = {"execution": {"config": {"step_k8s_config": image}}}
+    _, ended, heard = demo.launched("datamill_pipelines", "ingest", assets=["raw/planes"], config=config)
+    assert "FAILURE" == ended.status
+    assert any("ErrImageNeverPull" in event.message for event in heard), [event.message for event in heard]
+
+
+def _restarts(pod: Object) -> int:
+    return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))
+
+
+def _as_policies_see(pod: Object) -> Pod:
+    ports = [port for one in pod["spec"]["containers"] for port in one.get("ports", ())]
+    named = {port.get("name", str(port["containerPort"])): port["containerPort"] for port in ports}
+    return Pod(pod["metadata"]["name"], pod["metadata"]["namespace"], labels_of(pod), named)
+
+
+def _asked(url: str, query: object, login: tuple[str, str] | None = None) -> int:
+    return requests.post(f"{url}/graphql", json=query, auth=login, timeout=30).status_code
+
+
+def _readable(item: Object) -> Iterator[str]:
+    """An object as text, and what its Secret holds, Helm's packed record included."""
+    yield repr(item)
+    for value in (item.get("data") or {}).values() if item["kind"] == "Secret" else ():
+        content = base64.b64decode(value)
+        if item["type"] == "helm.sh/release.v1":
+            content = gzip.decompress(base64.b64decode(content))
+        yield content.decode(errors="replace")
+
+
+def _dagster_database(demo: Demo) -> str:
+    """Every row of every table, as text."""
+    with cluster_instance(demo.deployment, "datamill") as instance:
+        storage = instance.event_log_storage
+        with storage.index_connection() as connection:  # type: ignore[attr-defined]
+            tables = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars()
+            rows = [connection.execute(text(f'SELECT t::text FROM "{table}" AS t')).scalars() for table in tables]  # noqa: S608
+            return "\n".join(str(row) for found in rows for row in found)
