@@ -10,6 +10,7 @@ from unittest import mock
 import kubernetes.client
 import pytest
 import yaml
+from cluster.policies import Pod, Policies
 from cluster.test_charts import Render, assert_restricted, one, render
 from dagster._core.instance.ref import InstanceRef
 from dagster_k8s.container_context import K8sContainerContext
@@ -102,7 +103,8 @@ def rules(objects: list[Object], name: str, namespace: str) -> set[str]:
     return {f"{verb} {resource}" for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
 
 
-STEPS = {"create jobs", "delete jobs", "get jobs/status", "get pods", "list pods", "delete pods"}
+STEPS = {"create jobs", "delete jobs", "get jobs/status", "get pods", "list pods", "delete pods", "list events"}
+EXECUTORS = {f"{verb} pods" for verb in ("create", "delete", "deletecollection", "get", "list", "patch", "watch")}
 WATCHED = {"create jobs", "delete jobs", "list jobs", "get jobs/status", "list pods", "delete pods"}
 WATCHED |= {"get pods/log", "list events"}
 
@@ -115,6 +117,17 @@ def test_rights_are_those_that_dagster_uses_and_none_is_for_all(render: Render) 
     assert {"mill-runs"} == {item["metadata"]["namespace"] for item in objects if item["kind"].startswith("Role")}
     assert [] == [item for item in objects if item["kind"].startswith("Cluster")]
     assert "*" not in json.dumps([item["rules"] for item in objects if item["kind"] == "Role"])
+
+
+def test_only_with_spark_may_a_run_make_pods_and_talk_to_them(render: Render) -> None:
+    plain, spark = render("datamill"), render("datamill", {"runs": {"executors": True}})
+    name = "datamill-drivers"
+    assert name not in {item["metadata"]["name"] for item in plain}
+    assert EXECUTORS == rules(spark, name, "mill-runs")
+    run, other = (Pod(which, "mill-runs", {"app.kubernetes.io/part-of": "datamill"}) for which in ("run", "other"))
+    talk = [[port for port in (22, 4040, 7078, 7079) if Policies(tuple(found), "mill").allows(run, other, port)]
+            for found in (plain, spark)]  # fmt: skip
+    assert [[], [7078, 7079]] == talk
 
 
 def test_a_right_for_all_is_refused(render: Render) -> None:
