@@ -35,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(here):
             item.add_marker("cluster")
             item.add_marker(pytest.mark.timeout(2400))  # the first test waits for the builds
+            # A stream through the API server whose pod goes away is closed when it is collected.
+            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
     # One deployment of the demo for all that try it, and it alone fills the node.
     items.sort(key=lambda item: "demo" in getattr(item, "fixturenames", ()))
 
