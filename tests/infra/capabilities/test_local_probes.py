@@ -105,6 +105,14 @@ def test_a_standalone_master_must_listen(tmp_path: Path, dead_port: int) -> None
         probe_spark(wrapped(tmp_path), master=f"spark://127.0.0.1:{dead_port}")
 
 
+def test_java_of_a_cluster_is_looked_at_where_drivers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    assert "pods" in probe_spark(tmp_path, master="k8s://https://kubernetes.default.svc").summary
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    with pytest.raises(UnhealthyError, match="no such file"):
+        probe_spark(tmp_path, master="k8s://https://kubernetes.default.svc")
+
+
 def probe_datasets(url: str) -> Observation:
     connection = ResolvedConnection("datasets", "datasets", {"provider": "native", "url": url})
     return capabilities.load("datasets").probe(connection, timeout=BUDGET)
