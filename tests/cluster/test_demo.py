@@ -26,7 +26,7 @@ from datamill_pipelines.datasets.logical import logical_digest
 
 pytestmark = pytest.mark.timeout(1800)
 
-MONTH = "2013-01"
+MONTHS = "2013-01..2013-02"
 RAW = ("raw/flights", "raw/weather", "raw/planes", "raw/airports")
 STEPS = {"capabilities", "events__flights", "raw__flights", "raw__weather", "features__flight_delay"}
 
@@ -78,7 +78,7 @@ def ran(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, set[
     config.write_text(yaml.safe_dump(BY_AMQP))
     arguments = Arguments()
     arguments.start()
-    done = demo.run("run", "flight_delay", "--month", MONTH, "--config", str(config), "--json", seconds=1500)
+    done = demo.run("run", "flight_delay", "--months", MONTHS, "--config", str(config), "--json", seconds=1500)
     return json.loads(done.stdout)["run_id"], arguments.stop()
 
 
@@ -102,7 +102,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetStore]:
 
     run("up", "demo")
     try:
-        run("run", "flight_delay", "--month", MONTH)
+        run("run", "flight_delay", "--months", MONTHS)
         from datamill_infra.model.deployment import Deployment
 
         with open_store(published_connection(Deployment.load(home), "datasets")) as store:
@@ -142,8 +142,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, 
 
 
 def test_a_step_whose_image_is_not_there_ends_its_run_with_that_reason(demo: Demo) -> None:
-    image = {"container_config": {"image": "datamill.lab/nowhere:0", "image_pull_policy": "Never"}}
-    config = {"execution": {"config": {"step_k8s_config": image}}}
+    config = {"execution": {"config": {"job_image": "datamill.lab/nowhere:0", "image_pull_policy": "Never"}}}
     _, ended, heard = demo.launched("datamill_pipelines", "ingest", assets=["raw/planes"], config=config)
     assert "FAILURE" == ended.status
     assert any("ErrImageNeverPull" in event.message for event in heard), [event.message for event in heard]

@@ -78,7 +78,8 @@ def test_what_grants_rights_is_not_changed_from_inside(demo: Demo) -> None:
     demo.cluster.patch(ref, [{"op": "remove", "path": "/rules/0"}])
     _, ended, heard = demo.launched("datamill_infra", "deploy_demo")
     assert "FAILURE" == ended.status
-    assert any("datamill is changed from outside the cluster only: it has roles" in one.message for one in heard)
+    told = "\n".join(one.message for one in heard)
+    assert "datamill is changed from outside the cluster only: it has roles" in told
     demo.run("up")
     after = demo.cluster.get(ref)
     assert after is not None

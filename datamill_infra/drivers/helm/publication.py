@@ -30,6 +30,9 @@ FOR = "dagster"
 WITHHELD = frozenset({"dagster", "postgres"})
 """Capabilities whose connection, as everybody sees it, is that of an administrator."""
 
+RUN_LABEL = "app.kubernetes.io/name=datamill-run"
+"""What the chart has runs labelled with."""
+
 CONFIG_MAP = "datamill-deployment"
 FLAVOURS = "datamill-flavours"
 SECRET = "datamill-secrets"  # noqa: S105  (its name)
@@ -98,10 +101,16 @@ class Publication:
                     self.cluster.delete(Ref.of(item))
 
     def runs(self) -> list[Ref]:
-        """Jobs of runs and steps, and their pods, that are there."""
+        """Jobs of runs and steps, and their pods, that are there; those of the platform's location are in its namespace."""
+        system, runs = self.namespaces
+        labels = {system: f"{PART_OF_LABEL}=datamill,{RUN_LABEL}", runs: f"{PART_OF_LABEL}=datamill"}
         kinds = (("batch/v1", "Job"), ("v1", "Pod"))
-        label = f"{PART_OF_LABEL}=datamill"
-        return [Ref.of(item) for kind in kinds for item in self.cluster.find(*kind, self.namespaces[1], label)]
+        return [
+            Ref.of(item)
+            for namespace, label in labels.items()
+            for kind in kinds
+            for item in self.cluster.find(*kind, namespace, label)
+        ]
 
     def end_runs(self) -> None:
         """Delete the jobs; their pods go with them. Nobody would know of them without what started them."""
