@@ -101,7 +101,7 @@ class Publication:
                     self.cluster.delete(Ref.of(item))
 
     def runs(self) -> list[Ref]:
-        """Jobs of runs and steps, and their pods, that are there; those of the platform's location are in its namespace."""
+        """Jobs of runs and steps, and their pods, that are there; the platform's are in the deployment's namespace."""
         system, runs = self.namespaces
         labels = {system: f"{PART_OF_LABEL}=datamill,{RUN_LABEL}", runs: f"{PART_OF_LABEL}=datamill"}
         kinds = (("batch/v1", "Job"), ("v1", "Pod"))

@@ -132,11 +132,20 @@ def test_all_of_it_is_removed(publication: Publication, cluster: MemoryCluster, 
 
 
 def test_runs_end_with_what_started_them(publication: Publication, cluster: MemoryCluster) -> None:
+    system, runs = publication.namespaces
+    ours = {"app.kubernetes.io/part-of": "datamill"}
+    platform = {**ours, "app.kubernetes.io/name": "datamill-run"}
     for kind, version in (("Job", "batch/v1"), ("Pod", "v1")):
-        for name, labels in (("ours", {"app.kubernetes.io/part-of": "datamill"}), ("theirs", {})):
-            metadata = {"name": name, "namespace": publication.namespaces[1], "labels": labels}
+        for name, namespace, labels in (
+            ("ours", runs, ours),
+            ("theirs", runs, {}),
+            ("platform", system, platform),
+            ("server", system, ours),
+        ):
+            metadata = {"name": name, "namespace": namespace, "labels": labels}
             cluster.put({"apiVersion": version, "kind": kind, "metadata": metadata})
-    assert ["Job ours", "Pod ours"] == [str(ref) for ref in publication.runs()]
+    assert ["Job platform", "Pod platform", "Job ours", "Pod ours"] == [str(ref) for ref in publication.runs()]
     publication.end_runs()
     # Pods go with their job, which is the cluster's part.
-    assert ["Job theirs", "Pod ours", "Pod theirs"] == sorted(map(str, cluster.objects))
+    left = ["Job server", "Job theirs", "Pod ours", "Pod platform", "Pod server", "Pod theirs"]
+    assert left == sorted(map(str, cluster.objects))
