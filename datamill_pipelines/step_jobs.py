@@ -76,7 +76,8 @@ STEP_JOBS: dg.ExecutorDefinition = dg.ExecutorDefinition(
     executor_creation_fn=_with_reasons,
     description="Each step is a job of Kubernetes.",
 ).configured(
-    # What is left of a step goes when the pod of its run goes.
-    {"max_concurrent": MAX_CONCURRENT_STEPS, "enable_owner_references": True},
+    # What a run says comes first. What is left of a step goes when the pod of its run goes.
+    lambda given: {"max_concurrent": MAX_CONCURRENT_STEPS, **given, "enable_owner_references": True},
+    config_schema=cast("ConfigType", k8s_job_executor.config_schema),
     name="jobs",
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import dagster as dg
 import pytest
 from dagster._core.executor.step_delegating import CheckStepHealthResult
+from dagster._core.system_config.objects import ResolvedRunConfig
 from kubernetes.client import ApiClient
 
 from datamill_pipelines import executor
@@ -70,3 +72,17 @@ def test_steps_are_jobs_in_a_pod_of_a_cluster_and_processes_everywhere_else(monk
     assert [FORKED, FORKED] == [step_executor(target) for target in ("embedded", "kind")]
     monkeypatch.setenv(executor.IN_A_POD, "10.0.0.1")
     assert [FORKED, STEP_JOBS] == [step_executor(target) for target in ("embedded", "kind")]
+
+
+def test_a_run_may_say_how_its_steps_are_to_be() -> None:
+    seen: dict[str, Any] = {}
+
+    @dg.job(executor_def=STEP_JOBS)
+    def empty() -> None:
+        """No step."""
+
+    for given in ({}, {"job_image": "nowhere:0", "max_concurrent": 7}):
+        resolved = ResolvedRunConfig.build(empty, {"execution": {"config": given}} if given else {})
+        seen.update(resolved.execution.execution_engine_config)
+        assert given.items() <= seen.items()
+    assert 7 == seen["max_concurrent"]
