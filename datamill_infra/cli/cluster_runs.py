@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from datamill_infra.cli.following import INVOCATION_TAG, Follower, FollowingThread
 from datamill_infra.cli.reports import RunReport, Status
-from datamill_infra.cli.runs import BLOCKED_TAG
+from datamill_infra.cli.runs import blocked_by
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.errors import ConfigurationError, UnhealthyError
 from datamill_infra.orchestration.cluster_instance import cluster_instance
@@ -87,7 +87,7 @@ def execute_there(
         status=_status(run, interrupted=interrupted),
         seconds=round(time.monotonic() - began, 2),
         steps=follower.steps,
-        blocked_by=_blocked_by(run),
+        blocked_by=blocked_by(run),
         failure=follower.run_failure,
     )
 
@@ -129,8 +129,4 @@ def _status(run: dg.DagsterRun, *, interrupted: bool) -> Status:
         return "interrupted"
     if run.status is dg.DagsterRunStatus.SUCCESS:
         return "success"
-    return "blocked" if _blocked_by(run) else "failed"
-
-
-def _blocked_by(run: dg.DagsterRun) -> tuple[str, ...]:
-    return tuple(filter(None, run.tags.get(BLOCKED_TAG, "").split(",")))
+    return "blocked" if blocked_by(run) else "failed"

@@ -72,7 +72,7 @@ def execute(
             following.stop()
         follower.finish()
         run = instance.get_run_by_id(following.run_id) if following.run_id else None
-        blocked_by = tuple(filter(None, (run.tags.get(BLOCKED_TAG, "") if run else "").split(",")))
+        blockers = blocked_by(run) if run else ()
         status: Status = "failed"
         interrupted = interrupted or any(step.interrupted for step in follower.steps.values())
         interrupted = interrupted or is_interrupt(follower.run_failure)
@@ -80,7 +80,7 @@ def execute(
             status = "interrupted"
         elif result.success:
             status = "success"
-        elif blocked_by:
+        elif blockers:
             status = "blocked"
         return RunReport(
             run_id=following.run_id or "",
@@ -88,6 +88,11 @@ def execute(
             status=status,
             seconds=round(time.monotonic() - began, 2),
             steps=follower.steps,
-            blocked_by=blocked_by,
+            blocked_by=blockers,
             failure=follower.run_failure,
         )
+
+
+def blocked_by(run: dg.DagsterRun) -> tuple[str, ...]:
+    """The components that a run was blocked by, as its capabilities step has noted them."""
+    return tuple(filter(None, run.tags.get(BLOCKED_TAG, "").split(",")))

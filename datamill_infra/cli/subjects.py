@@ -122,7 +122,7 @@ def _told(
     deployment: Deployment, instance: dg.DagsterInstance, prefix: str, needs: dict[str, set[str]]
 ) -> Subject | None:
     from datamill_infra.cli.following import Follower
-    from datamill_infra.cli.runs import BLOCKED_TAG
+    from datamill_infra.cli.runs import blocked_by
 
     exact = instance.get_run_by_id(prefix)
     runs = [exact] if exact else [run for run in instance.get_runs(limit=RECENT) if run.run_id.startswith(prefix)]
@@ -131,7 +131,7 @@ def _told(
     run, follower = runs[0], Follower()
     for entry in instance.all_logs(run.run_id):
         follower.read(entry)
-    blocked = [name for name in run.tags.get(BLOCKED_TAG, "").split(",") if name in deployment.resolution.components]
+    blocked = [name for name in blocked_by(run) if name in deployment.resolution.components]
     failed = [step for step in follower.steps.values() if step.failure]
     assets = [asset for step in failed or follower.steps.values() for asset in step.assets]
     lines = [f"Run {run.run_id} of {run.job_name}: {run.status.value.lower()}."]

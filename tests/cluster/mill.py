@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +118,16 @@ class Mill:
             for ref, item in sorted(self.live().items())
             if item["metadata"].get("annotations", {}).get("meta.helm.sh/release-name") in RELEASES
         ]
+
+
+def readable(item: Object) -> Iterator[str]:
+    """An object as text, and what its Secret holds, Helm's packed record included."""
+    yield repr(item)
+    for value in (item.get("data") or {}).values() if item["kind"] == "Secret" else ():
+        content = base64.b64decode(value)
+        if item["type"] == "helm.sh/release.v1":
+            content = gzip.decompress(base64.b64decode(content))
+        yield content.decode(errors="replace")
 
 
 Edit = tuple[str, Callable[[Mill], None]]

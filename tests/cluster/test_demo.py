@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,7 +10,7 @@ import pytest
 import requests
 import yaml
 from cluster.demo import BY_AMQP, Arguments, Demo, critical_path
-from cluster.mill import DATAMILL
+from cluster.mill import DATAMILL, readable
 from cluster.policies import Pod, Policies
 from cluster.test_graph import DOORS, NEEDS, reachable
 from sqlalchemy import text
@@ -130,7 +128,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, 
         "v1", "Event", f"{demo.namespace}-runs"
     )
     places = {
-        "objects": "".join(readable for item in items for readable in _readable(item)),
+        "objects": "".join(readable for item in items for readable in readable(item)),
         "logs": "".join(demo.run("logs", name).stdout for name in demo.deployment.resolution.components),
         "arguments": "\n".join(ran[1]),
         "database": _dagster_database(demo),
@@ -160,16 +158,6 @@ def _as_policies_see(pod: Object) -> Pod:
 
 def _asked(url: str, query: object, login: tuple[str, str] | None = None) -> int:
     return requests.post(f"{url}/graphql", json=query, auth=login, timeout=30).status_code
-
-
-def _readable(item: Object) -> Iterator[str]:
-    """An object as text, and what its Secret holds, Helm's packed record included."""
-    yield repr(item)
-    for value in (item.get("data") or {}).values() if item["kind"] == "Secret" else ():
-        content = base64.b64decode(value)
-        if item["type"] == "helm.sh/release.v1":
-            content = gzip.decompress(base64.b64decode(content))
-        yield content.decode(errors="replace")
 
 
 def _dagster_database(demo: Demo) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import gzip
 import json
 import os
 import random
@@ -14,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cluster.mill import Mill, random_edit
+from cluster.mill import Mill, random_edit, readable
 
-from datamill_infra.kubernetes.objects import Object, Ref
+from datamill_infra.kubernetes.objects import Ref
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
@@ -56,23 +54,13 @@ def test_a_second_up_and_looks_write_nothing(mill: Mill, audited: Callable[[], l
     assert written == audited()
 
 
-def _readable(item: Object) -> Iterator[str]:
-    """An object as text, and what its Secret holds, Helm's packed record included."""
-    yield repr(item)
-    for value in (item.get("data") or {}).values() if item["kind"] == "Secret" else ():
-        content = base64.b64decode(value)
-        if item["type"] == "helm.sh/release.v1":
-            content = gzip.decompress(base64.b64decode(content))
-        yield content.decode(errors="replace")
-
-
 def test_no_secret_is_in_values_releases_events_or_logs(mill: Mill) -> None:
     secrets = json.loads((mill.home / "state" / "secrets.json").read_text())
     assert {"kafka.password", "s3proxy.access_key", "s3proxy.secret_key"} <= secrets.keys()
     credentials = {f"{name}-credentials" for name in ("kafka", "s3proxy")}
     items = [item for ref, item in mill.live().items() if ref.name not in credentials]
     items += mill.cluster.find("v1", "Event", mill.namespace)
-    shown = "".join(text for item in items for text in _readable(item))
+    shown = "".join(text for item in items for text in readable(item))
     assert '"chart":' in shown  # what Helm keeps was read
     logs = "".join(mill.run("logs", name).stdout for name in ("kafka", "s3proxy"))
     assert [] == [name for name, secret in secrets.items() if secret in shown or secret in logs]
