@@ -144,7 +144,8 @@ class ClusterProof(Proof):
             found = take_inventory(self.cluster, self.traces.namespaces)
             new = {ref: item for ref, item in found.objects.items() if name_of(ref) not in self._before}
             reasons = _reasons(self.traces, new, delete_data=delete_data)
-            if None not in reasons.values() or self._clock() > deadline:
+            going = [ref for ref, reason in reasons.items() if reason is None and _goes_by_itself(ref, new)]
+            if not going or self._clock() > deadline:
                 break
             self._sleep(POLL_SECONDS)
         places = ", ".join(sorted(self.traces.namespaces))
@@ -209,6 +210,13 @@ def _of_others(traces: Traces, ref: Ref, item: Object) -> Iterator[str]:
         yield "who made it left no name, and this deployment always does"
     if not ref.namespace and managers == {"kube-apiserver"}:
         yield "Kubernetes made it for itself"
+
+
+def _goes_by_itself(ref: Ref, new: Mapping[Ref, Object]) -> bool:
+    """Whether Kubernetes removes something without being asked: with its owner, its namespace or its claim."""
+    home = new.get(Ref("v1", "Namespace", "", ref.namespace))
+    ends = any("deletionTimestamp" in one["metadata"] for one in (new[ref], home) if one is not None)
+    return ends or ref.kind == "PersistentVolume" or bool(new[ref]["metadata"].get("ownerReferences"))
 
 
 def _volume(item: Object, reasons: Mapping[Ref, str | None]) -> str | None:

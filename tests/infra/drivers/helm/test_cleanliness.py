@@ -24,14 +24,14 @@ def claim(pond: Pond) -> None:
     put(pond, "PersistentVolume", "pv-1", manager="provisioner", spec=spec)
 
 
-def proved(pond: Pond, *, delete_data: bool = False) -> Verdict:
-    """Down, and what is said of it, without waiting."""
+def proved(pond: Pond, *, delete_data: bool = False, waited: list[float] | None = None) -> Verdict:
+    """Down, and what is said of it, without waiting but for what is told in ``waited``."""
     rollout = pond.rollout
-    ticks = iter(range(0, 10_000, 1_000))
+    ticks = iter(range(0, 10_000, 50))
     (proof,) = rollout.proofs()
     assert isinstance(proof, ClusterProof)
     proof._clock = lambda: float(next(ticks))
-    proof._sleep = lambda _: None
+    proof._sleep = [].append if waited is None else waited.append
     rollout.down(delete_data=delete_data)
     return proof.verdict(delete_data=delete_data)
 
@@ -88,6 +88,18 @@ def test_an_object_of_a_release_of_ours_is_unexplained_and_one_of_another_is_not
         "ClusterRole theirs": "it belongs to the release toad in namespace elsewhere",
     } == (left(found))
     assert found.to_dict()["clean"] is False
+
+
+def test_only_what_goes_by_itself_is_waited_for(pond: Pond) -> None:
+    pond.up()
+    put(pond, "ClusterRole", "stray", manager="helm", metadata={"annotations": HELM})
+    waited: list[float] = []
+    assert not proved(pond, delete_data=True, waited=waited).to_dict()["clean"]
+    assert [] == waited
+    pond.up()
+    claim(pond)
+    proved(pond, delete_data=True, waited=waited)
+    assert waited
 
 
 def test_what_somebody_made_meanwhile_keeps_the_namespace_and_is_not_blamed(pond: Pond) -> None:
