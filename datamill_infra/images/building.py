@@ -14,7 +14,7 @@ from datamill_infra.images.contexts import gather
 from datamill_infra.images.sources import IMAGES, PROJECT, REGISTRY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from datamill_infra.clusters.commands import Commands
     from datamill_infra.images.sources import Image
@@ -90,15 +90,27 @@ class ImageBuilder:
             self._build(context, BASE, None)
         return BASE
 
-    def save(self, reference: str, archive: Path) -> Path:
-        """Write an image to an archive that ``load-image`` reads."""
-        archive.unlink(missing_ok=True)  # buildah refuses to add to an archive
+    def save(self, references: Sequence[str], archive: Path) -> Path:
+        """Write images to an archive that ``load-image`` reads; a layer that several have is in it once."""
+        archive.unlink(missing_ok=True)
         if self.tool == "buildah":
-            argv = ["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"]
+            self._save_layout(references, archive)
         else:
-            argv = [self.tool, "save", "--output", str(archive), reference]
-        self._commands.run(argv, seconds=BUILD_SECONDS)
+            several = ["--multi-image-archive"] if self.tool == "podman" else []
+            argv = [self.tool, "save", *several, "--output", str(archive), *references]
+            self._commands.run(argv, seconds=BUILD_SECONDS)
         return archive
+
+    def _save_layout(self, references: Sequence[str], archive: Path) -> None:
+        """buildah writes one image to an archive, but many to one layout of the Open Container Initiative."""
+        with tempfile.TemporaryDirectory(prefix="datamill-images-", dir=archive.parent) as layout:
+            for reference in references:
+                self._commands.run(
+                    ["buildah", "push", "--quiet", "--disable-compression", reference, f"oci:{layout}:{reference}"],
+                    seconds=BUILD_SECONDS,
+                )
+            argv = ["tar", "--create", f"--directory={layout}", f"--file={archive}", "."]
+            self._commands.run(argv, seconds=BUILD_SECONDS)
 
     def _kept(self, image: Image, base: str | None) -> str:
         """The name under which what is built is found again: its tag is of all that decides the content."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(2400))  # the first test waits for the builds
             # A stream through the API server whose pod goes away is closed when it is collected.
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
-    # One deployment of the demo for all that try it, and it alone fills the node.
-    items.sort(key=lambda item: "demo" in getattr(item, "fixturenames", ()))
+    # First what needs no images, while they are built; last the demo, which alone fills the node.
+    items.sort(key=lambda item: ("demo" in _fixtures(item), "images" in _fixtures(item)))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +54,26 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = tmp_path_factory.mktemp("images") / "busybox.tar"
     write_image(archive, "datamill.lab/busybox:1", Path(shutil.which("busybox") or "/bin/busybox"))
     return archive
+
+
+@pytest.fixture(scope="session", autouse=True)
+def making(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Path]]:
+    """The archive with the images of the charts: made beside the first tests, where any test asks for it."""
+    here = [item for item in request.session.items if "images" in _fixtures(item)]
+    if not here:
+        yield Future()
+        return
+    require_root("Building images")
+    install_missing(RealCommands(), notify=print, programs={"buildah": "buildah", "debootstrap": "debootstrap"})
+    builder = ImageBuilder(RealCommands(), notify=print)
+
+    def make() -> Path:
+        base = builder.build_base()
+        built = [builder.build(image, base=base) for image in IMAGES.values()]
+        return builder.save(built, tmp_path_factory.mktemp("images") / "images.tar")
+
+    with ThreadPoolExecutor(1, thread_name_prefix="images") as pool:
+        yield pool.submit(make)
 
 
 @pytest.fixture(scope="session")
@@ -96,22 +121,20 @@ def helm() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def images(provider: LabProvider, lab: str, making: Future[Path]) -> None:
+    """The lab has the images of the charts."""
+    archive = making.result()
+    provider.load_image(lab, archive)
+    archive.unlink()
+
+
+@pytest.fixture(scope="session")
 def lab_kubeconfig(
-    provider: LabProvider, lab: str, helm: Path, tmp_path_factory: pytest.TempPathFactory
+    provider: LabProvider, lab: str, images: None, helm: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
     """A kubeconfig and its context, for a lab that has the images of the charts."""
-    del helm
-    folder = tmp_path_factory.mktemp("charts")
-    install_missing(RealCommands(), notify=print, programs={"buildah": "buildah"})
-    builder = ImageBuilder(RealCommands(), notify=print)
-    base = builder.build_base()
-    for image in IMAGES.values():
-        if image.name == "runtime":  # the pipelines' image has it
-            continue
-        archive = builder.save(builder.build(image, base=base), folder / f"{image.name}.tar")
-        provider.load_image(lab, archive)
-        archive.unlink()
-    file = folder / "kubeconfig"
+    del helm, images
+    file = tmp_path_factory.mktemp("charts") / "kubeconfig"
     file.write_text(provider.kubeconfig(lab))
     return file, provider.context(lab)
 

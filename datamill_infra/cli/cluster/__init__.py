@@ -18,7 +18,7 @@ VERBS: Mapping[str, str] = {
     "delete": "Remove a cluster with everything in it.",
     "status": "Ask a cluster how it is (exit code 1 when it is not ready).",
     "load-image": "Give images to every node of a cluster, from archives.",
-    "build-images": "Build the images that the lab's nodes run, and write them to archives.",
+    "build-images": "Build the images that the lab's nodes run, and write them to an archive.",
     "kubeconfig": "Print the administrator's kubeconfig of a cluster, or write it to a file.",
 }
 

@@ -12,10 +12,10 @@ from datamill_infra.cli.cluster import VERBS
 @click.command(help=VERBS["build-images"])
 @click.argument("names", nargs=-1, metavar="[IMAGE]...")
 @click.option("--base", help="The base image [default: one made here from the distribution's packages].")
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where archives go.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The archive.")
 @click.option("--tool", type=click.Choice(("buildah", "podman", "docker")), help="[default: the first that is there]")
 def command(names: tuple[str, ...], base: str | None, output: Path, tool: str | None) -> None:
-    """Build each image (all, when none is named) and write OUTPUT/IMAGE.tar, for `load-image`."""
+    """Build each image (all, when none is named) and write them to one archive, for `load-image`."""
     from datamill_infra.clusters.commands import RealCommands
     from datamill_infra.images.building import ImageBuilder
     from datamill_infra.images.sources import IMAGES, image
@@ -23,6 +23,5 @@ def command(names: tuple[str, ...], base: str | None, output: Path, tool: str | 
     builder = ImageBuilder(RealCommands(), notify=lambda step: click.echo(step, err=True), tool=tool)
     chosen = [image(name) for name in names or IMAGES]
     stands_on = base or builder.build_base()
-    output.mkdir(parents=True, exist_ok=True)
-    for one in chosen:
-        click.echo(builder.save(builder.build(one, base=stands_on), output / f"{one.name}.tar"))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    click.echo(builder.save([builder.build(one, base=stands_on) for one in chosen], output))

@@ -81,3 +81,18 @@ def test_all_is_built_in_an_order_that_works() -> None:
     names = list(IMAGES)
     for image in IMAGES.values():
         assert image.on is None or names.index(image.on) < names.index(image.name)
+
+
+@pytest.mark.parametrize("tool", ["buildah", "podman", "docker"])
+def test_several_images_go_to_one_archive(tool: str, tmp_path: Path) -> None:
+    commands = FakeCommands(programs=[tool])
+    archive = tmp_path / "images.tar"
+    assert archive == builder(commands).save(["a:1", "b:1"], archive)
+    (written,) = [argv for argv in commands.ran if any(str(archive) in one for one in argv)]
+    if tool == "buildah":
+        layouts = {argv[-1].rpartition(":")[0].rpartition(":")[0] for argv in commands.ran if argv[1] == "push"}
+        assert [f"--directory={layout.removeprefix('oci:')}" for layout in layouts] == [written[2]]
+        assert ["a:1", "b:1"] == [argv[-2] for argv in commands.ran if argv[1] == "push"]
+    else:
+        assert ["a:1", "b:1"] == written[-2:]
+    assert [] == list(tmp_path.iterdir())
