@@ -13,6 +13,7 @@ from datamill_pipelines.batch.schema import COLUMNS, file_of
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.partitions import months
+from datamill_pipelines.step_resources import step_resources
 
 if TYPE_CHECKING:
     from datamill_pipelines.batch.engine import FeatureEngine
@@ -41,6 +42,7 @@ class FeaturesConfig(dg.Config):
     group_name="features",
     owners=["team:ml"],
     kinds={"spark", "dask", "parquet"},
+    op_tags=step_resources(cpu="250m", memory="1Gi", at_most="3Gi"),  # Spark's driver is in it
     description="What is known of every flight of the month two hours before its scheduled departure, and whether it"
     " arrived more than 15 minutes late.",
 )

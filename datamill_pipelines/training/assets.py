@@ -13,6 +13,7 @@ from datamill_pipelines.batch.resources import DaskClients
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.registry import PREFIX, ModelVersion, Registry
+from datamill_pipelines.step_resources import step_resources
 from datamill_pipelines.training import gate, model_file
 from datamill_pipelines.training.tracking import tracked_run
 
@@ -43,6 +44,7 @@ class TrainConfig(dg.Config):
     group_name="training",
     owners=["team:ml"],
     kinds={"sklearn", "mlflow", "dask"},
+    op_tags=step_resources(cpu="250m", memory="1Gi", at_most="3Gi"),  # every sample is in memory
     description="A registered version of flight_delay: will this flight arrive more than 15 minutes late, asked two"
     " hours before its scheduled departure. The gate decides whether it becomes champion.",
 )

@@ -9,6 +9,8 @@ import dagster as dg
 import pytest
 from dagster._core.executor.step_delegating import CheckStepHealthResult
 from dagster._core.system_config.objects import ResolvedRunConfig
+from dagster_k8s.container_context import K8sContainerContext
+from dagster_k8s.job import UserDefinedDagsterK8sConfig, get_user_defined_k8s_config
 from kubernetes.client import ApiClient
 
 from datamill_pipelines import executor
@@ -86,3 +88,15 @@ def test_a_run_may_say_how_its_steps_are_to_be() -> None:
         seen.update(resolved.execution.execution_engine_config)
         assert given.items() <= seen.items()
     assert 7 == seen["max_concurrent"]
+
+
+@pytest.mark.filterwarnings("ignore:Parameter `backfill_policy`:dagster_shared.utils.warnings.BetaWarning")
+def test_a_step_with_a_size_of_its_own_keeps_what_it_does_not_say() -> None:
+    from datamill_pipelines.batch.assets import features_flight_delay  # warns when it is imported
+
+    every = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "2Gi"}}
+    own = get_user_defined_k8s_config(features_flight_delay.op.tags)
+    defaults = UserDefinedDagsterK8sConfig(container_config={"resources": every})
+    merged = K8sContainerContext(run_k8s_config=defaults).merge(K8sContainerContext(run_k8s_config=own))
+    wanted = {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "3Gi"}}
+    assert wanted == merged.run_k8s_config.container_config["resources"]
