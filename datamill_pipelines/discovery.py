@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from datamill_infra.model.errors import ConfigurationError
+from datamill_infra.model.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def pipelines(home: Path) -> dict[str, Callable[[], dg.Definitions]]:
     for name in packaged():
         module = importlib.import_module(f"{__package__}.{name}.definitions")
         found[name] = _build_of(module, PACKAGE / name / "definitions.py")
-    for file in sorted((home / "pipelines").glob("*/definitions.py")):
+    for file in sorted(Home(home).pipeline_dir.glob("*/definitions.py")):
         name = file.parent.name
         if name in found:
             raise ConfigurationError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from datamill_infra.clusters.commands import ClusterError
 from datamill_infra.clusters.lab.requirements import install_missing, require_root
 from datamill_infra.images.contexts import gather
-from datamill_infra.images.sources import IMAGES, PROJECT, REGISTRY
+from datamill_infra.images.sources import IMAGES, PROJECT, REGISTRY, files_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,11 +34,15 @@ class ImageBuilder:
         commands: the door to programs.
         notify: receives one sentence per step.
         tool: which one; by default the first of them that is there.
+        own: a user's folders, which images with the project get, too; by default none.
     """
 
-    def __init__(self, commands: Commands, *, notify: Callable[[str], None], tool: str | None = None) -> None:
+    def __init__(
+        self, commands: Commands, *, notify: Callable[[str], None], tool: str | None = None, own: Sequence[Path] = ()
+    ) -> None:
         self._commands = commands
         self._notify = notify
+        self._own = tuple(own)
         found = tool or next((name for name in TOOLS if commands.find(name)), None)
         if found is None:
             raise ClusterError(
@@ -61,7 +65,7 @@ class ImageBuilder:
             with tempfile.TemporaryDirectory(prefix="datamill-image-") as scratch:
                 context = Path(scratch)
                 self._notify(f"Gathering what {image.reference} is made of.")
-                gather(image, context, self._commands, notify=self._notify)
+                gather(image, context, self._commands, notify=self._notify, own=self._own)
                 self._build(context, kept, base)
         self._commands.run([self.tool, "tag", kept, image.reference], seconds=BUILD_SECONDS)
         return image.reference
@@ -102,7 +106,7 @@ class ImageBuilder:
         return archive
 
     def _save_layout(self, references: Sequence[str], archive: Path) -> None:
-        """buildah writes one image to an archive, but many to one layout of the Open Container Initiative."""
+        """An archive of buildah's has one image; a layout of the Open Container Initiative has many."""
         with tempfile.TemporaryDirectory(prefix="datamill-images-", dir=archive.parent) as layout:
             for reference in references:
                 self._commands.run(
@@ -118,6 +122,9 @@ class ImageBuilder:
         content = hashlib.sha256(below.encode())
         for file in image.sources:
             content.update(f"\0{file.relative_to(PROJECT)}\0".encode() + file.read_bytes())
+        for folder in self._own if image.project else ():
+            for file in files_in(folder):
+                content.update(f"\0{file.relative_to(folder.parent)}\0".encode() + file.read_bytes())
         return f"{REGISTRY}/{image.name}:{content.hexdigest()[:16]}"
 
     def _exists(self, reference: str) -> bool:

@@ -17,7 +17,7 @@ from datamill_infra.drivers.embedded.artifacts import ArtifactCache, read_lock
 from datamill_infra.images.sources import PACKAGES, PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from datamill_infra.clusters.commands import Commands
     from datamill_infra.images.sources import Image
@@ -38,7 +38,9 @@ org.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX
 """
 
 
-def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[[str], None]) -> None:
+def gather(
+    image: Image, context: Path, commands: Commands, *, notify: Callable[[str], None], own: Sequence[Path] = ()
+) -> None:
     """Fill a directory with everything that the image's Dockerfile names.
 
     Args:
@@ -46,6 +48,7 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
         context: an empty directory.
         commands: the door to programs.
         notify: receives one sentence per thing the user may want to know.
+        own: a user's folders, for an image that has the project.
 
     Raises:
         ArtifactError: a server artifact could not be fetched.
@@ -79,6 +82,8 @@ def gather(image: Image, context: Path, commands: Commands, *, notify: Callable[
         metadata.parent.mkdir()
         metadata.write_text(str(distribution("datamill").read_text("METADATA")), encoding="utf-8")
         _compile(context, "project", commands)
+        for folder in own:
+            shutil.copytree(folder, context / "own" / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def write_launcher(file: Path, main_class: str, jars: list[Path], resources: Mapping[str, str]) -> None:

@@ -63,8 +63,7 @@ class Image:
         folders = [self.folder]
         folders += [PROJECT / package for package in PACKAGES] if self.project else []
         folders += [PROJECT / "helm"] if self.helm else []
-        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-        return sorted([*self.locks, *(file for file in files if file.parent.name != "__pycache__")])
+        return sorted([*self.locks, *(file for folder in folders for file in files_in(folder))])
 
     @property
     def folder(self) -> Path:
@@ -86,6 +85,11 @@ IMAGES: Mapping[str, Image] = {
         Image("infrastructure", on="pipelines", helm=True),
     )
 }
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files below a folder that were written by somebody, in order."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
 
 
 def image(name: str) -> Image:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from datamill_infra.model.components import load_component
 from datamill_infra.model.documents import load_document
 from datamill_infra.model.errors import UnknownNameError
+from datamill_infra.model.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def default_catalogue_folders(home: Path | None = None) -> list[Path]:
-    """Where components are looked for: ``home/catalogue``, then the package."""
-    own = [home / "catalogue"] if home else []
+    """Where components are looked for: the user's own first, then the package's."""
+    own = [Home(home).catalogue_dir] if home else []
     return [*own, _PACKAGE / "catalogue"]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+CODE = "DATAMILL_CODE"
+"""Set by images, in which ``catalogue`` and ``pipelines`` are not where the deployment is."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Home:
     home: Path
 
     @property
+    def code(self) -> Path:
+        """Where the user's own components and pipelines are: here, unless an image has them and says where."""
+        return Path(os.environ.get(CODE) or self.home)
+
+    @property
     def deployment_file(self) -> Path:
         """What the deployment is; written by the user."""
         return self.home / "deployment.yaml"
@@ -27,7 +33,7 @@ class Home:
     @property
     def catalogue_dir(self) -> Path:
         """The user's own components."""
-        return self.home / "catalogue"
+        return self.code / "catalogue"
 
     @property
     def flavour_dir(self) -> Path:
@@ -37,7 +43,7 @@ class Home:
     @property
     def pipeline_dir(self) -> Path:
         """The user's own pipelines."""
-        return self.home / "pipelines"
+        return self.code / "pipelines"
 
     @property
     def state_dir(self) -> Path:

@@ -139,13 +139,6 @@ def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, 
     assert [] == found
 
 
-def test_a_step_whose_image_is_not_there_ends_its_run_with_that_reason(demo: Demo) -> None:
-    config = {"execution": {"config": {"job_image": "datamill.lab/nowhere:0", "image_pull_policy": "Never"}}}
-    _, ended, heard = demo.launched("datamill_pipelines", "ingest", assets=["raw/planes"], config=config)
-    assert "FAILURE" == ended.status
-    assert any("ErrImageNeverPull" in event.message for event in heard), [event.message for event in heard]
-
-
 def _restarts(pod: Object) -> int:
     return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from infra.clusters.fakes import FakeCommands
 
 from datamill_infra.images import building
+from datamill_infra.images import contexts as contexts_module
 from datamill_infra.images.building import ImageBuilder
+from datamill_infra.images.contexts import gather
 from datamill_infra.images.sources import IMAGES, Image
 
 
@@ -59,6 +62,28 @@ def test_what_is_there_with_the_same_content_is_not_built_again(
     monkeypatch.setattr(building, "PROJECT", tmp_path)
     builder(store).build(IMAGES["pipelines"], base="debian:12")
     assert ["runtime", "pipelines"] * 3 == gathered
+
+
+def test_a_users_folders_are_in_what_has_the_project_and_decide_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pipelines" / "mine" / "definitions.py"
+    file.parent.mkdir(parents=True)
+    contexts: list[tuple[str, list[str]]] = []
+
+    def looked(image: Image, context: Path, commands: FakeCommands, **options: Any) -> None:  # noqa: ANN401
+        if image.project:
+            monkeypatch.setattr(contexts_module, "_compile", lambda *_: None)
+            gather(image, context, commands, **options)
+        contexts.append((image.name, [str(one.relative_to(context)) for one in context.rglob("mine/*")]))
+
+    monkeypatch.setattr(building, "gather", looked)
+    store = Store()
+    for text in ("one", "two", "two"):
+        file.write_text(text)
+        ImageBuilder(store, notify=lambda _: None, own=[tmp_path / "pipelines"]).build(IMAGES["pipelines"], base="b")
+    with_it = ("pipelines", ["own/pipelines/mine/definitions.py"])
+    assert [("runtime", []), with_it, with_it] == contexts
 
 
 def _file(folder: Path, name: str) -> Path:
