@@ -194,6 +194,18 @@ def test_only_named_clients_the_run_namespace_and_the_test_may_connect(chart: st
 
 
 @pytest.mark.parametrize("chart", CHARTS)
+def test_releases_of_charts_that_are_not_ours_are_known_by_their_name(chart: str, render: Render) -> None:
+    graph = {"clientReleases": ["vault"], "providerReleases": ["strimzi"]}
+    policy = one(render(chart, {"global": graph}), "NetworkPolicy", chart)["spec"]
+    peers = [
+        peer["podSelector"].get("matchExpressions")
+        for peer in (*policy["ingress"][1]["from"], *policy["egress"][-1]["to"])
+    ]
+    known = [{"key": "app.kubernetes.io/instance", "operator": "In", "values": [name]} for name in ("vault", "strimzi")]
+    assert [[one] for one in known] == [peer for peer in peers if peer]
+
+
+@pytest.mark.parametrize("chart", CHARTS)
 def test_a_test_of_helm_makes_a_round_trip_in_a_restricted_pod(chart: str, render: Render) -> None:
     objects = render(chart, {"secret": {"name": "canary-secret"}} if chart not in WITHOUT_SECRET else {}, tests=True)
     pod, policy = one(objects, "Pod"), one(objects, "NetworkPolicy")

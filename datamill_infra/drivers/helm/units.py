@@ -177,7 +177,7 @@ class UnitRenderer:
     def _chart(
         self, component: str, unit: ChartUnit, namespace: str, infrastructure: Mapping[str, object] | None = None
     ) -> RenderedUnit:
-        package, release = self._package(component, unit), unit.release or unit.name
+        package, release = self._package(component, unit), _release(component, unit)
         values = self._values(component, unit)
         if infrastructure is not None:
             values = (*values, ("rights.yaml", yaml.safe_dump({"infrastructure": dict(infrastructure)})))
@@ -203,7 +203,7 @@ class UnitRenderer:
 
     def _wrapped(self, component: str, unit: Unit, namespace: str) -> RenderedUnit:
         items = self._objects(component, unit)
-        release = unit.name if unit.name.startswith(component) else f"{component}-{unit.name}"
+        release = _release(component, unit)
         home = [item for item in items if item["kind"] == "Namespace" and item["metadata"]["name"] == namespace]
         definitions = _own([item for item in items if is_definition(item)], component)
         # The namespace would go with the release, and everything in it.
@@ -225,7 +225,7 @@ class UnitRenderer:
         )
 
     def _package(self, component: str, unit: ChartUnit) -> Package:
-        if unit.source.startswith(OWN):
+        if _is_own(unit):
             return OwnChart(self.folder, unit.source.removeprefix(OWN))
         if unit.local:
             return FolderChart(self.deployment.spec(component).folder / unit.local)
@@ -234,7 +234,7 @@ class UnitRenderer:
 
     def _values(self, component: str, unit: ChartUnit) -> tuple[tuple[str, str], ...]:
         merged = self.deployment.rendered(component).units[unit.name].tree()
-        if not unit.source.startswith(OWN):  # what only our own charts know of would be refused by a strict schema
+        if not _is_own(unit):  # what only our own charts know of would be refused by a strict schema
             return (("values.yaml", yaml.safe_dump(merged, allow_unicode=True)),)
         images = image_files(self.folder, self.deployment.target)
         return (
@@ -249,7 +249,9 @@ class UnitRenderer:
         providers = {connection.component for connection in self.deployment.needs(component, {}).values()}
         return {
             "clients": self._charts(consumers),
+            "clientReleases": self._releases(consumers),
             "providers": self._charts(providers),
+            "providerReleases": self._releases(providers),
             "outside": any(self.deployment.provider(name) == "external" for name in providers),
             "infrastructure": location(self.deployment) is not None,
             "runs": self.deployment.definition.file.namespaces.runs,
@@ -259,15 +261,14 @@ class UnitRenderer:
         }
 
     def _charts(self, components: Iterable[str]) -> list[str]:
-        """What the pods of components are called, in the label ``app.kubernetes.io/name``."""
-        return sorted(
-            {
-                unit.source.removeprefix(OWN)
-                for name in components
-                for unit in _units(self.deployment, name)
-                if isinstance(unit, ChartUnit)
-            }
-        )
+        """What pods of charts of our own are called, in the label ``app.kubernetes.io/name``."""
+        units = [unit for name in components for unit in _units(self.deployment, name) if _is_own(unit)]
+        return sorted({unit.source.removeprefix(OWN) for unit in units if isinstance(unit, ChartUnit)})
+
+    def _releases(self, components: Iterable[str]) -> list[str]:
+        """The releases of all else, in the label ``app.kubernetes.io/instance`` of their pods."""
+        units = [(name, unit) for name in components for unit in _units(self.deployment, name)]
+        return sorted({_release(name, unit) for name, unit in units if not _is_own(unit)})
 
 
 @contextlib.contextmanager
@@ -286,6 +287,17 @@ def _units(deployment: Deployment, component: str) -> tuple[Unit, ...]:
     if member.provider != "helm" or member.spec.helm is None:
         return ()
     return member.spec.helm.selected(member.variant).units
+
+
+def _is_own(unit: Unit) -> bool:
+    return isinstance(unit, ChartUnit) and unit.source.startswith(OWN)
+
+
+def _release(component: str, unit: Unit) -> str:
+    """What Helm calls a unit."""
+    if isinstance(unit, ChartUnit):
+        return unit.release or unit.name
+    return unit.name if unit.name.startswith(component) else f"{component}-{unit.name}"
 
 
 def _own(definitions: Iterable[Object], component: str) -> tuple[Object, ...]:

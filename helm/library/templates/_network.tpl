@@ -38,6 +38,14 @@ spec:
             matchLabels:
               app.kubernetes.io/part-of: datamill
         {{- end }}
+        {{- with $root.Values.global.clientReleases }}
+        - podSelector:
+            matchExpressions:
+              - key: app.kubernetes.io/instance
+                operator: In
+                values:
+                  {{- toYaml . | nindent 18 }}
+        {{- end }}
         {{- if $root.Values.global.infrastructure }}
         - podSelector:
             matchLabels:
@@ -77,6 +85,15 @@ spec:
                   {{- toYaml . | nindent 18 }}
             matchLabels:
               app.kubernetes.io/part-of: datamill
+    {{- end }}
+    {{- with $root.Values.global.providerReleases }}
+    - to:
+        - podSelector:
+            matchExpressions:
+              - key: app.kubernetes.io/instance
+                operator: In
+                values:
+                  {{- toYaml . | nindent 18 }}
     {{- end }}
     {{- if $root.Values.global.outside }}
     - {}
