@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -25,6 +26,9 @@ from datamill_pipelines.jobs import CAPABILITY, RESERVED, flight_delay_job
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+# The lock file has one version of Dagster: what its next ones may change is not the reader's concern.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 
 @dg.definitions

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cluster.cluster import Cluster
-from cluster.demo import Demo
+from cluster.demo import OWN, Demo
 
 from datamill_infra.clusters.commands import RealCommands
 from datamill_infra.clusters.lab.builds import HELM, GoBuilds
@@ -65,7 +65,7 @@ def making(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return
     require_root("Building images")
     install_missing(RealCommands(), notify=print, programs={"buildah": "buildah", "debootstrap": "debootstrap"})
-    builder = ImageBuilder(RealCommands(), notify=print)
+    builder = ImageBuilder(RealCommands(), notify=print, own=sorted(OWN.iterdir()))
 
     def make() -> Path:
         base = builder.build_base()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,8 @@ from datamill_infra.orchestration.web import DagsterWeb
 from datamill_pipelines.datasets import DatasetStore, open_store
 
 JOB_SECONDS = 900
+OWN = Path(__file__).parent / "own"
+"""A user's component with secrets, and a user's pipeline."""
 # The lab's RabbitMQ is that of the distribution (3.10), which does not speak MQTT 5, where the id of a message is.
 BY_AMQP = {"ops": {name: {"config": {"via": "amqp"}} for name in ("events__weather", "raw__weather")}}
 
@@ -30,7 +33,7 @@ class Demo(Mill):
     """The deployment."""
 
     def __post_init__(self) -> None:
-        self.home.mkdir(parents=True)
+        shutil.copytree(OWN, self.home)
         self.write()
         self.cluster = ApiServer(self.context)
         self.heard: list[tuple[float, str]] = []
@@ -39,6 +42,7 @@ class Demo(Mill):
         stateful = ("kafka", "s3proxy", "postgres", "rabbitmq", "mlflow")
         file = {
             "flavour": "demo",
+            "extra": ["vault"],
             "target": "lab",
             "context": self.context,
             "namespaces": {"system": self.namespace, "runs": f"{self.namespace}-runs"},

@@ -59,6 +59,8 @@ def test_the_live_policies_allow_the_connections_of_the_graph_and_no_other(demo:
         others = [pod for pod in pods if pod.labels["app.kubernetes.io/name"] != name]
         found = {one for one in reachable(source, others, policies) if one[1] not in {443, 6443}}
         assert {(needed, port) for needed in NEEDS.get(name, ()) for port in DOORS[needed]} == found, source.name
+    (vault,) = demo.cluster.find("v1", "Pod", demo.namespace, "app=vault")
+    assert {("postgres", 5432)} == reachable(_as_policies_see(vault), pods, policies)
 
 
 def test_nobody_gets_to_the_web_server_without_the_password(demo: Demo) -> None:
@@ -86,6 +88,15 @@ def test_the_run_and_each_step_was_a_job(demo: Demo, ran: tuple[str, set[str]]) 
     steps = {labels_of(job).get("dagster/op") for job in mine}
     assert steps >= STEPS
     assert any(job["metadata"]["name"] == f"dagster-run-{ran[0]}" for job in mine)
+    (features,) = [job for job in mine if labels_of(job).get("dagster/op") == "features__flight_delay"]
+    (container,) = features["spec"]["template"]["spec"]["containers"]
+    assert {"cpu": "2", "memory": "3Gi"} == container["resources"]["limits"]
+
+
+def test_a_pipeline_of_a_users_own_is_in_the_image(demo: Demo) -> None:
+    _, ended, heard = demo.launched("datamill_pipelines", "greet")
+    assert "SUCCESS" == ended.status
+    assert any("hello from a pipeline of the user's own" in event.message for event in heard)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +131,8 @@ def test_datasets_are_the_same_as_on_this_machine(demo: Demo, here: DatasetStore
 
 def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, set[str]]) -> None:
     secrets = json.loads((demo.home / "state" / "secrets.json").read_text())
-    assert len(secrets) >= 8
+    del secrets["kafka.cluster_id"]  # kept with its password, and told to everybody
+    assert len(secrets) >= 20
     homes = {"datamill-secrets", *(f"{name}-{kind}" for name in demo.deployment.resolution.components
                                    for kind in ("credentials", "connections"))}  # fmt: skip
     items = [item for ref, item in demo.live().items() if ref.name not in homes]
@@ -129,12 +141,15 @@ def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, 
     )
     places = {
         "objects": "".join(readable for item in items for readable in readable(item)),
-        "logs": "".join(demo.run("logs", name).stdout for name in demo.deployment.resolution.components),
+        "logs": "".join(
+            demo.run("logs", name, "-n", "100000").stdout for name in demo.deployment.resolution.components
+        ),
         "arguments": "\n".join(ran[1]),
         "database": _dagster_database(demo),
     }
     assert '"chart":' in places["objects"]  # what Helm keeps was read
     assert "flight_delay" in places["database"]
+    assert "open" in places["logs"]
     found = [(name, place) for name, secret in secrets.items() for place, said in places.items() if secret in said]
     assert [] == found
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cluster.demo import Demo
+from cluster.demo import OWN, Demo
 
 from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.units import UnitRenderer
@@ -89,7 +89,8 @@ def test_what_grants_rights_is_not_changed_from_inside(demo: Demo) -> None:
 
 @pytest.fixture
 def elsewhere(demo: Demo, tmp_path: Path) -> Path:
-    """A machine of CI: the deployment's file, and nothing that was generated."""
+    """A machine of CI: what a user wrote, and nothing that was generated."""
+    shutil.copytree(OWN, tmp_path, dirs_exist_ok=True)
     for file in (demo.home / "deployment.yaml", Path(__file__).parents[2] / "dagster.yaml"):
         shutil.copy(file, tmp_path)
     return tmp_path
