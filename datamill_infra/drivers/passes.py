@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datamill_infra.capabilities import Observation
     from datamill_infra.drivers.driver import Notify
     from datamill_infra.model.plan import Change
+    from datamill_infra.model.states import Observed
 
 Status = Literal["changed", "unchanged", "failed", "skipped", "removed"]
 
@@ -32,12 +33,14 @@ class Event:
             ``deleting``; or how it ended: ``healthy``, ``unchanged``, ``failed``, ``skipped``, ``removed``.
         message: one line, may be empty.
         at: seconds since the epoch.
+        outcome: how it ended, once it has.
     """
 
     component: str
     state: str
     message: str
     at: float
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Outcome:
         seconds: how long it took, waiting for others not included.
         observations: what the probes saw, by capability.
         error: why it failed.
+        observed: what was there, where it was as wanted and stayed so.
     """
 
     component: str
@@ -62,6 +66,7 @@ class Outcome:
     seconds: float = 0.0
     observations: Mapping[str, Observation] = field(default_factory=dict)
     error: Exception | None = None
+    observed: Observed | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -111,9 +116,9 @@ class Pass:
                 raise
         return {name: self.outcomes[name] for name in self.needs}
 
-    def emit(self, component: str, state: str, message: str) -> None:
+    def emit(self, component: str, state: str, message: str, outcome: Outcome | None = None) -> None:
         """Tell whoever watches."""
-        self.on_event(Event(component, state, message, time.time()))
+        self.on_event(Event(component, state, message, time.time(), outcome))
 
     def _hear(self, name: str, state: str, message: str) -> None:
         """Work reports here; once the pass is cancelled, that is where it ends."""
@@ -125,7 +130,7 @@ class Pass:
         try:
             self.outcomes[name] = outcome = self._outcome(name, work)
             word = "healthy" if outcome.status == "changed" else outcome.status
-            self.emit(name, word, outcome.message)
+            self.emit(name, word, outcome.message, outcome)
         finally:
             self.settled[name].set()
 

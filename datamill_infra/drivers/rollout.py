@@ -20,7 +20,7 @@ from datamill_infra.drivers.erasure import erase_state
 from datamill_infra.drivers.external import ExternalDriver
 from datamill_infra.drivers.health import CancelledError
 from datamill_infra.drivers.lock import current_holder
-from datamill_infra.drivers.passes import Event, Outcome, Pass, Status, unseen
+from datamill_infra.drivers.passes import Event, Outcome, Pass, unseen
 from datamill_infra.drivers.publishing import Publisher
 from datamill_infra.drivers.releases import Releases
 from datamill_infra.drivers.secrets import SecretStore
@@ -32,6 +32,7 @@ from datamill_infra.model.states import ReleaseState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from datamill_infra.capabilities import Observation
     from datamill_infra.drivers.driver import Driver, Notify
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_infra.model.deployment import Deployment
@@ -214,9 +215,10 @@ class Rollout:
         observed = driver.observe(component)
         change = plan({component: driver.desired(component)}, {component: observed})[component]
         try:
-            applied = self._apply(driver, change, observed, notify) or component in self._revived
-            notify("probing", "")
-            observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
+            applied, observations = self._apply(driver, change, observed, notify)
+            if observations is None:
+                notify("probing", "")
+                observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
             for consumer, capability, claim in self.deployment.claims(component):
                 if consumer in wanted:
                     notify("claims", f"{capability} for {consumer}")
@@ -230,24 +232,29 @@ class Rollout:
             raise
         driver.settled(component, None)
         summary = "; ".join(observation.summary for observation in observations.values())
-        status: Status = "changed" if applied else "unchanged"
-        return Outcome(component, status, change, summary, observations=observations)
+        if applied or component in self._revived:
+            return Outcome(component, "changed", change, summary, observations=observations)
+        return Outcome(component, "unchanged", change, summary, observations=observations, observed=observed)
 
-    def _apply(self, driver: Driver, change: Change, observed: Observed, notify: Notify) -> bool:
-        """Apply a change if there is one, or if the component runs as defined and yet does not answer."""
+    def _apply(
+        self, driver: Driver, change: Change, observed: Observed, notify: Notify
+    ) -> tuple[bool, dict[str, Observation] | None]:
+        """Apply a change if there is one, or if the component runs as defined and yet does not answer.
+
+        Returns:
+            Whether anything was applied, and what its probes saw, where they have been asked.
+        """
         component = change.component
         recovered = change.state is ReleaseState.FAILED and not change.differences and not observed.drift
         if change.action is Action.NONE or recovered:
             if driver.starting(component):
-                return False
+                return False, None
             try:
-                driver.probe(component)
+                return False, driver.probe(component)
             except UnhealthyError as error:
                 notify("starting", error.reason)
-            else:
-                return False
         driver.apply(component, notify)
-        return True
+        return True, None
 
     def _leave_old_providers(self, order: list[str], on_event: Callable[[Event], None]) -> None:
         """Stop and forget what is obtained in another way now; its data stays, and its secrets are not carried over."""

@@ -86,8 +86,8 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
 def _result(rollout: Rollout, event: Event) -> Result | None:
     """What an event means for the component's asset; ``None`` while it is on its way."""
     if event.state in ("healthy", "unchanged"):
-        changed = event.state == "healthy"
-        return facts.materialization(rollout, event.component, changed=changed, summary=event.message)
+        changed, seen = event.state == "healthy", event.outcome.observed if event.outcome else None
+        return facts.materialization(rollout, event.component, changed=changed, summary=event.message, observed=seen)
     if event.state in ("failed", "skipped"):
         return facts.unhealthy(event.component, event.message)
     return None

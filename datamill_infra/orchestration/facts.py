@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datamill_infra.drivers.inspection import Inspection
     from datamill_infra.drivers.rollout import Rollout
     from datamill_infra.model.deployment import Deployment
+    from datamill_infra.model.states import Observed
 
 PREFIX = "infra"
 GROUP = "infra"
@@ -68,7 +69,9 @@ def check_specs(deployment: Deployment) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def materialization(rollout: Rollout, name: str, *, changed: bool, summary: str) -> dg.MaterializeResult[None]:
+def materialization(
+    rollout: Rollout, name: str, *, changed: bool, summary: str, observed: Observed | None
+) -> dg.MaterializeResult[None]:
     """A component that is as wanted, with its checks.
 
     Args:
@@ -76,6 +79,7 @@ def materialization(rollout: Rollout, name: str, *, changed: bool, summary: str)
         name: of the component.
         changed: whether anything was written to get there.
         summary: what the probes saw.
+        observed: what is there, when somebody has just looked.
     """
     driver = rollout.driver(name)
     desired, report = driver.desired(name), driver.report(name)
@@ -95,7 +99,7 @@ def materialization(rollout: Rollout, name: str, *, changed: bool, summary: str)
             },
             **{f"log/{index}": dg.MetadataValue.path(file) for index, file in enumerate(report.log_files)},
         },
-        check_results=[_healthy(name, passed=True, told=summary), in_sync(rollout, name)],
+        check_results=[_healthy(name, passed=True, told=summary), in_sync(rollout, name, observed)],
         # The same state of the same component is no news to what depends on it.
         data_version=dg.DataVersion(desired.digest),
     )
@@ -134,10 +138,10 @@ def unhealthy(name: str, told: str) -> dg.AssetCheckResult:
     return _healthy(name, passed=False, told=told)
 
 
-def in_sync(rollout: Rollout, name: str) -> dg.AssetCheckResult:
-    """Compare what runs with what is wanted."""
+def in_sync(rollout: Rollout, name: str, observed: Observed | None = None) -> dg.AssetCheckResult:
+    """Compare what runs, or what was seen of it, with what is wanted."""
     driver = rollout.driver(name)
-    observed = driver.observe(name)
+    observed = observed or driver.observe(name)
     state = decide(observed, driver.desired(name))
     told = " ".join(filter(None, (*observed.drift, observed.failure))) or f"The state is {state}."
     return dg.AssetCheckResult(
