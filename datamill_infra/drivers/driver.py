@@ -112,6 +112,10 @@ class Driver(ABC):
     def observe(self, component: str) -> Observed:
         """What is there of a component. Changes nothing; ``component`` may have left the deployment."""
 
+    def observe_all(self, components: Sequence[str]) -> dict[str, Observed]:
+        """What is there of several components, in one go."""
+        return {name: self.observe(name) for name in components}
+
     @abstractmethod
     def apply(self, component: str, notify: Notify = unheard) -> None:
         """Make what is there what is wanted, as far as the first moment of its start.

@@ -59,6 +59,7 @@ class Rollout:
         self.publisher = Publisher(deployment)
         self._cancelled = threading.Event()
         self._revived: frozenset[str] = frozenset()
+        self._settled: Mapping[str, Observed] = {}
 
     def driver(self, component: str) -> Driver:
         """Who is responsible for a component: of the deployment, or one that was applied earlier.
@@ -87,8 +88,7 @@ class Rollout:
     def observe(self, components: Iterable[str] | None = None) -> dict[str, Observed]:
         """What is there: of the components named, or of all in the deployment and all that were applied earlier."""
         names = list(components) if components is not None else [*self._sequence(), *self._leftovers()]
-        holder = current_holder(self.deployment)
-        seen = {name: self.driver(name).observe(name) for name in names}
+        holder, seen = current_holder(self.deployment), self._look(names)
         return {name: replace(one, locked_by=str(holder)) for name, one in seen.items()} if holder else seen
 
     def plan(self) -> Plan:
@@ -152,6 +152,7 @@ class Rollout:
         store.ensure(name for component in order for name in self.deployment.secrets(component))
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
         self._revived = self.revive()
+        self._settled = self._as_wanted(order)
         run = Pass(needs, self._cancelled, on_event, Turns(needs))
         with self._finishing():
             outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
@@ -212,7 +213,7 @@ class Rollout:
     def _bring(self, component: str, wanted: set[str], notify: Notify) -> Outcome:
         driver = self.driver(component)
         notify("checking", "")
-        observed = driver.observe(component)
+        observed = self._settled.get(component) or driver.observe(component)
         change = plan({component: driver.desired(component)}, {component: observed})[component]
         try:
             applied, observations = self._apply(driver, change, observed, notify)
@@ -235,6 +236,27 @@ class Rollout:
         if applied or component in self._revived:
             return Outcome(component, "changed", change, summary, observations=observations)
         return Outcome(component, "unchanged", change, summary, observations=observations, observed=observed)
+
+    def _look(self, names: list[str]) -> dict[str, Observed]:
+        drivers = {name: self.driver(name) for name in names}
+        seen: dict[str, Observed] = {}
+        for driver in dict.fromkeys(drivers.values()):
+            seen |= driver.observe_all([name for name in names if drivers[name] is driver])
+        return {name: seen[name] for name in names}
+
+    def _as_wanted(self, order: list[str]) -> dict[str, Observed]:
+        """What one look at everything sees, if all of it is as wanted; nothing otherwise.
+
+        Once one component changes, each is looked at in its turn. So is each when this look fails: then the reason
+        belongs to the component that it fails for.
+        """
+        try:
+            seen = self._look(order)
+            wanted = {name: self.driver(name).desired(name) for name in order}
+        except DatamillError:
+            return {}
+        changes = plan(wanted, seen, order)
+        return {} if any(change.action is not Action.NONE for change in changes) else seen
 
     def _apply(
         self, driver: Driver, change: Change, observed: Observed, notify: Notify

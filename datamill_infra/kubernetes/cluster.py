@@ -49,7 +49,26 @@ class Kind:
         return self.api_version.rpartition("/")[0]
 
 
-class Cluster(ABC):
+class Reader(ABC):
+    """Objects, as somebody has them."""
+
+    @abstractmethod
+    def get(self, ref: Ref) -> Object | None:
+        """One object; ``None`` when it is not there, or its kind is not served."""
+
+    @abstractmethod
+    def find(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
+        """Objects of a kind.
+
+        Args:
+            api_version: of the kind.
+            kind: of the objects; none are found of a kind that is not served.
+            namespace: all, when empty.
+            labels: a label selector; all, when empty.
+        """
+
+
+class Cluster(Reader):
     """Everything we ask of an API server, and do to it. Methods are called from several threads.
 
     Each may raise :class:`.errors.UnreachableError` or :class:`.errors.RefusedError`.
@@ -68,21 +87,6 @@ class Cluster(ABC):
     @abstractmethod
     def kinds(self) -> list[Kind]:
         """Every kind that can be listed, once each; those of a group whose server is away are left out."""
-
-    @abstractmethod
-    def get(self, ref: Ref) -> Object | None:
-        """One object; ``None`` when it is not there, or its kind is not served."""
-
-    @abstractmethod
-    def find(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
-        """Objects of a kind.
-
-        Args:
-            api_version: of the kind.
-            kind: of the objects; none are found of a kind that is not served.
-            namespace: all, when empty.
-            labels: a label selector; all, when empty.
-        """
 
     @abstractmethod
     def create(self, item: Object) -> Object:

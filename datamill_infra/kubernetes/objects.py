@@ -64,6 +64,11 @@ def selector(labels: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
+def selected(labels: str, given: Mapping[str, str]) -> bool:
+    """Whether labels are what a selector of :func:`selector` asks for; an empty one asks for nothing."""
+    return dict(part.split("=", 1) for part in labels.split(",") if part).items() <= given.items()
+
+
 def plural(kind: str) -> str:
     """How a kind is called in addresses and roles, by convention; for where no server can be asked."""
     word = kind.lower()

@@ -11,7 +11,7 @@ from datamill_infra.kubernetes.objects import INSTANCE_LABEL, selector
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.cluster import Cluster, Reader
     from datamill_infra.kubernetes.objects import Object
 
 FINAL = frozenset(
@@ -51,7 +51,7 @@ class Trouble:
         return f"pod {self.pod}: {self.reason}" + (f" ({self.message})" if self.message else "")
 
 
-def pods_of(cluster: Cluster, namespace: str, release: str) -> list[Object]:
+def pods_of(cluster: Reader, namespace: str, release: str) -> list[Object]:
     """The pods of one release, by name."""
     found = cluster.find("v1", "Pod", namespace, selector({INSTANCE_LABEL: release}))
     return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))

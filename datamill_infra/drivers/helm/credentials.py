@@ -15,7 +15,7 @@ from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, PART_OF_LABEL, R
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.cluster import Cluster, Reader
     from datamill_infra.kubernetes.objects import Object
     from datamill_infra.model.deployment import Deployment
 
@@ -45,11 +45,11 @@ class Credentials:
         """The Secrets that are made for a component."""
         return list(self._wanted(component))
 
-    def differences(self, component: str, secrets: Mapping[str, str]) -> list[str]:
-        """A clause for each Secret that lacks a key or has another value."""
+    def differences(self, component: str, secrets: Mapping[str, str], reader: Reader) -> list[str]:
+        """A clause for each Secret that lacks a key or has another value; read from ``reader``."""
         return [
             f"Secret {name} " + ("is missing" if there is None else "has not the deployment's values")
-            for name, there, wanted in self._compared(component, secrets)
+            for name, there, wanted in self._compared(component, secrets, reader)
             if there is None or any((there.get("data") or {}).get(key) != value for key, value in wanted.items())
         ]
 
@@ -60,7 +60,7 @@ class Credentials:
             component: whose.
             secrets: of the deployment, by full name.
         """
-        for name, there, wanted in self._compared(component, secrets):
+        for name, there, wanted in self._compared(component, secrets, self.cluster):
             data = (there or {}).get("data") or {}
             if all(data.get(key) == value for key, value in wanted.items()):
                 continue
@@ -76,13 +76,13 @@ class Credentials:
             self.cluster.delete(Ref.of(secret))
 
     def _compared(
-        self, component: str, secrets: Mapping[str, str]
+        self, component: str, secrets: Mapping[str, str], reader: Reader
     ) -> Iterator[tuple[str, Object | None, dict[str, str]]]:
         for name, keys in self._wanted(component).items():
             wanted = {
                 key: base64.b64encode(secrets[full].encode()).decode() for key, full in keys.items() if full in secrets
             }
-            yield name, self.cluster.get(self._ref(name)), wanted
+            yield name, reader.get(self._ref(name)), wanted
 
     def _wanted(self, component: str) -> dict[str, dict[str, str]]:
         """Secret to key to the full name of what it holds: the component's own, and what it needs of others."""

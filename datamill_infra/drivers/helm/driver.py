@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,15 @@ from datamill_infra.drivers.helm.cleanliness import ClusterProof, namespaces_of,
 from datamill_infra.drivers.helm.credentials import Credentials
 from datamill_infra.drivers.helm.exposing import open_ports, service_ports
 from datamill_infra.drivers.helm.namespaces import GONE_SECONDS, ensure_namespace, leave_namespace, wait_for
+from datamill_infra.drivers.helm.observing import Observer
 from datamill_infra.drivers.helm.processes import process
 from datamill_infra.drivers.helm.prospects import missing_rights, missing_room
 from datamill_infra.drivers.helm.publication import Publication
-from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records, short
+from datamill_infra.drivers.helm.records import COMPONENT_LABEL, latest_records
 from datamill_infra.drivers.helm.returns import Returns
 from datamill_infra.drivers.helm.rights import outside_only
 from datamill_infra.drivers.helm.shared import SharedUnits, holder
-from datamill_infra.drivers.helm.sighting import consequential, look
-from datamill_infra.drivers.helm.singletons import wanted_digest
+from datamill_infra.drivers.helm.sighting import KINDS, WORKERS, consequential
 from datamill_infra.drivers.helm.units import UnitRenderer
 from datamill_infra.drivers.releases import UNFINISHED, Release, now
 from datamill_infra.drivers.secrets import SecretStore
@@ -46,10 +47,11 @@ from datamill_infra.kubernetes.pods import (
     started_at,
     trouble,
 )
+from datamill_infra.kubernetes.survey import Survey
 from datamill_infra.model.causes import CauseKind, Finding, causes_first
 from datamill_infra.model.desired import digest
 from datamill_infra.model.errors import ConfigurationError, UnhealthyError
-from datamill_infra.model.states import Desired, Observed
+from datamill_infra.model.states import Desired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from datamill_infra.model.connections import Connection
     from datamill_infra.model.deployment import Deployment
     from datamill_infra.model.leftovers import Proof
+    from datamill_infra.model.states import Observed
 
 VOLUMES = ("v1", "PersistentVolumeClaim")
 
@@ -150,6 +153,20 @@ class HelmDriver(Driver):
         return Baseline(file, self.cluster, lambda: namespaces_of(self.deployment, self.renderer))
 
     @functools.cached_property
+    def observer(self) -> Observer:
+        """Who looks at what is there."""
+        return Observer(
+            self.deployment,
+            self.releases,
+            self.renderer,
+            self.credentials,
+            self.publication,
+            self.shared,
+            desired=self.desired,
+            secrets=self._secrets,
+        )
+
+    @functools.cached_property
     def returns(self) -> Returns:
         """What can be gone back to."""
         return Returns(self.cluster, self.applier)
@@ -164,35 +181,14 @@ class HelmDriver(Driver):
 
     def observe(self, component: str) -> Observed:
         """See :meth:`Driver.observe`."""
-        release = self.releases.get(component)
-        failure = release.failure if release and release.failure != UNFINISHED else None
-        if component not in self.deployment.resolution.components:
-            there = bool(self._records(component))
-            return Observed(component, exists=there, managed=there, failure=failure if there else None)
-        sightings = self._look(component)
-        if not sightings and release:
-            return Observed(component, exists=True, managed=True, digest=release.digest, failure=failure)
-        if not any(seen.exists and (not seen.unit.shared or self.shared.claimed(seen.unit)) for seen in sightings):
-            return Observed(component)
-        wanted = self.desired(component).digest
-        # What was adopted is not ours to change, so it has no drift.
-        ours = [seen for seen in sightings if not (seen.unit.shared and self.shared.adopted(seen.unit))]
-        applied = all(seen.record is not None and seen.record.digest == self._digest(seen.unit) for seen in ours)
-        drift = [sentence for seen in ours for sentence in seen.drift]
-        drift += [told for seen in sightings if seen.unit.shared for told in self.shared.unclaimed(seen.unit)]
-        secrets = self._secrets(self.publication.told(component))  # also on a machine that has never deployed it
-        drift += [f"{clause}." for clause in self.credentials.differences(component, secrets)]
-        drift += [f"{clause}." for clause in self.publication.differences(component, secrets)]
-        failures = [seen.failure for seen in ours if seen.failure]
-        return Observed(
-            component,
-            exists=True,
-            managed=all(seen.managed for seen in ours if seen.exists and not seen.unit.shared),
-            digest=wanted if applied else None,
-            facts={"objects": {name: found for seen in sightings for name, found in seen.facts().items()}},
-            drift=tuple(drift),
-            failure=" ".join(failures) or failure,
-        )
+        return self.observer.observe(component, self.cluster)
+
+    def observe_all(self, components: Sequence[str]) -> dict[str, Observed]:
+        """See :meth:`Driver.observe_all`: the namespace is listed once."""
+        survey = Survey(self.cluster, self.namespace, KINDS)
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="observe") as pool:
+            found = pool.map(lambda name: self.observer.observe(name, survey), components)
+            return dict(zip(components, found, strict=True))
 
     def apply(self, component: str, notify: Notify = unheard) -> None:
         """See :meth:`Driver.apply`.
@@ -217,7 +213,9 @@ class HelmDriver(Driver):
             for unit in self.renderer.units(component):
                 if unit.shared:
                     self.shared.hold(unit)
-        sightings = self._look(component)  # again: what was seen before the lease was taken may have changed since
+        sightings = self.observer.look(
+            component, self.cluster
+        )  # again: what was seen before the lease was taken may have changed since
         self._refuse_strangers(component, sightings)
         self.releases.put(
             component,
@@ -431,15 +429,6 @@ class HelmDriver(Driver):
     def _labels(self, component: str, namespace: str) -> Mapping[str, str] | None:
         """Of a namespace, where a unit brings them."""
         return next((unit.labels for unit in self.renderer.units(component) if unit.namespace == namespace), None)
-
-    def _digest(self, unit: RenderedUnit) -> str:
-        """What Helm's record of a unit says when it is as wanted."""
-        return short(wanted_digest(unit) if unit.shared else self.desired(unit.component).digest)
-
-    def _look(self, component: str) -> list[Sighting]:
-        units = self.renderer.units(component)
-        records = {place: latest_records(self.cluster, place) for place in {unit.namespace for unit in units}}
-        return [look(self.cluster, unit, records[unit.namespace].get(unit.release)) for unit in units]
 
     def _records(self, component: str) -> list[str]:
         return list(latest_records(self.cluster, self.namespace, {COMPONENT_LABEL: component}))

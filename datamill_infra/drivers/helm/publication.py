@@ -19,7 +19,7 @@ from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, PART_OF_LABEL, R
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.cluster import Cluster, Reader
     from datamill_infra.kubernetes.objects import Object
     from datamill_infra.model.connections import Connection
     from datamill_infra.model.deployment import Deployment
@@ -67,17 +67,18 @@ class Publication:
             return []
         return [*self.connections().values(), *self.deployment.needs(component, {}).values()]
 
-    def differences(self, component: str, secrets: Mapping[str, str]) -> list[str]:
+    def differences(self, component: str, secrets: Mapping[str, str], reader: Reader) -> list[str]:
         """A clause for each object that is missing or has something else in it; no values.
 
         Args:
             component: for whom.
             secrets: of the deployment, by full name.
+            reader: of the cluster.
         """
         return [
             f"{item['kind']} {item['metadata']['name']} in {item['metadata']['namespace']} "
             + ("is missing" if there is None else "is not as published")
-            for item, there in self._compared(component, secrets)
+            for item, there in self._compared(component, secrets, reader)
             if there is None or there.get("data") != item["data"]
         ]
 
@@ -88,7 +89,7 @@ class Publication:
             component: for whom.
             secrets: of the deployment, by full name.
         """
-        for item, there in self._compared(component, secrets):
+        for item, there in self._compared(component, secrets, self.cluster):
             if there is None or there.get("data") != item["data"]:
                 self.cluster.apply(item)
 
@@ -118,11 +119,13 @@ class Publication:
             if ref.kind == "Job":
                 self.cluster.delete(ref)
 
-    def _compared(self, component: str, secrets: Mapping[str, str]) -> Iterator[tuple[Object, Object | None]]:
+    def _compared(
+        self, component: str, secrets: Mapping[str, str], reader: Reader
+    ) -> Iterator[tuple[Object, Object | None]]:
         if not self.concerns(component):
             return
         for item in self._objects(component, secrets):
-            yield item, self.cluster.get(Ref.of(item))
+            yield item, reader.get(Ref.of(item))
 
     def _objects(self, component: str, secrets: Mapping[str, str]) -> Iterator[Object]:
         published = self.connections()

@@ -10,7 +10,7 @@ from datamill_infra.kubernetes.objects import Ref, labels_of, selector
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.cluster import Cluster, Reader
 
 COMPONENT_LABEL = "datamill/component"
 DIGEST_LABEL = "datamill/digest"
@@ -57,7 +57,7 @@ def short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:DIGEST_LETTERS]
 
 
-def latest_records(cluster: Cluster, namespace: str, labels: Mapping[str, str] | None = None) -> dict[str, Record]:
+def latest_records(cluster: Reader, namespace: str, labels: Mapping[str, str] | None = None) -> dict[str, Record]:
     """The latest revision of each release of a namespace, by release.
 
     Args:
@@ -68,7 +68,7 @@ def latest_records(cluster: Cluster, namespace: str, labels: Mapping[str, str] |
     return {record.release: record for record in _records(cluster, namespace, labels or {})}
 
 
-def revisions(cluster: Cluster, namespace: str, release: str) -> list[Record]:
+def revisions(cluster: Reader, namespace: str, release: str) -> list[Record]:
     """Every revision of a release that Helm has kept, the oldest first."""
     return _records(cluster, namespace, {"name": release})
 
@@ -82,7 +82,7 @@ def mark_good(cluster: Cluster, record: Record) -> None:
     cluster.apply({"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata})
 
 
-def _records(cluster: Cluster, namespace: str, labels: Mapping[str, str]) -> list[Record]:
+def _records(cluster: Reader, namespace: str, labels: Mapping[str, str]) -> list[Record]:
     """Ordered by revision."""
     found = []
     for secret in cluster.find("v1", "Secret", namespace, selector({"owner": "helm", **labels})):

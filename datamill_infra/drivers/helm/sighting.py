@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from datamill_infra.drivers.helm.records import Record
     from datamill_infra.drivers.helm.units import RenderedUnit
-    from datamill_infra.kubernetes.cluster import Cluster
+    from datamill_infra.kubernetes.cluster import Reader
     from datamill_infra.kubernetes.comparison import FieldDifference
     from datamill_infra.kubernetes.objects import Object
     from datamill_infra.kubernetes.ownership import AddedField
@@ -119,7 +119,7 @@ class Sighting:
         return found | {self.unit.told(ref): {"": "added"} for ref in self.extra}
 
 
-def look(cluster: Cluster, unit: RenderedUnit, record: Record | None) -> Sighting:
+def look(cluster: Reader, unit: RenderedUnit, record: Record | None) -> Sighting:
     """Compare one release with what was rendered; reads go out side by side, nothing is changed.
 
     Args:
@@ -156,7 +156,7 @@ def consequential(sentence: str) -> bool:
     return not any(f": metadata.{part}." in sentence for part in ("labels", "annotations"))
 
 
-def _live(cluster: Cluster, unit: RenderedUnit) -> dict[Ref, Object]:
+def _live(cluster: Reader, unit: RenderedUnit) -> dict[Ref, Object]:
     """Rendered objects that are there, and others with the labels of the release that nobody owns."""
     wanted = unit.by_ref
     kinds = list(dict.fromkeys([*((ref.api_version, ref.kind) for ref in wanted), *KINDS]))
@@ -178,7 +178,7 @@ def _here(item: Object, unit: RenderedUnit) -> bool:
     return "namespace" in item["metadata"] or place in (None, unit.namespace)
 
 
-def _stuck(cluster: Cluster, unit: RenderedUnit, live: Iterable[Object]) -> Iterator[Ref]:
+def _stuck(cluster: Reader, unit: RenderedUnit, live: Iterable[Object]) -> Iterator[Ref]:
     waiting = [
         item
         for item in live

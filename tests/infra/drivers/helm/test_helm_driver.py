@@ -261,10 +261,25 @@ def test_a_pod_that_never_ran_and_was_left_by_a_killed_up_is_told_and_replaced(p
     pond.trouble.clear()
     pond.write()
     driver = pond.driver
-    driver.applier.apply(driver._look("frog")[0], driver.desired("frog").digest, lambda *_: None)
+    (seen,) = driver.observer.look("frog", driver.cluster)
+    driver.applier.apply(seen, driver.desired("frog").digest, lambda *_: None)
     assert ("Pod frog-0 is of an older revision and does not run.",) == pond.driver.observe("frog").drift
     assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
     assert "in-sync" == pond.states()["frog"]
+
+
+def test_a_second_up_lists_each_kind_of_the_namespace_once(pond: Pond, monkeypatch: pytest.MonkeyPatch) -> None:
+    pond.up()
+    asked: list[str] = []
+    find = pond.cluster.find
+
+    def heard(api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
+        asked.append(kind)
+        return find(api_version, kind, namespace, labels)
+
+    monkeypatch.setattr(pond.cluster, "find", heard)
+    assert {"frog": "unchanged", "fly": "unchanged"} == pond.statuses()
+    assert {1} == {asked.count(kind) for kind in ("StatefulSet", "ConfigMap", "NetworkPolicy")}
 
 
 def test_the_lease_is_held_only_while_something_is_written(pond: Pond) -> None:

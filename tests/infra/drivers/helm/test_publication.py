@@ -98,12 +98,12 @@ def test_runs_have_a_copy_of_what_the_component_needs(
 def test_what_is_as_published_is_not_written_again(
     publication: Publication, cluster: MemoryCluster, secrets: dict[str, str]
 ) -> None:
-    assert 7 == len(publication.differences(COMPONENT, secrets))
+    assert 7 == len(publication.differences(COMPONENT, secrets, publication.cluster))
     publication.write(COMPONENT, secrets)
     cluster.writes.clear()
     publication.write(COMPONENT, secrets)
     assert [] == cluster.writes
-    assert [] == publication.differences(COMPONENT, secrets)
+    assert [] == publication.differences(COMPONENT, secrets, publication.cluster)
 
 
 def test_an_edit_is_told_without_values_and_put_right(
@@ -112,10 +112,10 @@ def test_an_edit_is_told_without_values_and_put_right(
     publication.write(COMPONENT, secrets)
     namespace = publication.namespaces[1]
     found(cluster, "Secret", namespace, "datamill-secrets")["data"]["kafka.password"] = "eA=="
-    (told,) = publication.differences(COMPONENT, secrets)
+    (told,) = publication.differences(COMPONENT, secrets, publication.cluster)
     assert f"Secret datamill-secrets in {namespace} is not as published" == told
     publication.write(COMPONENT, secrets)
-    assert [] == publication.differences(COMPONENT, secrets)
+    assert [] == publication.differences(COMPONENT, secrets, publication.cluster)
 
 
 def test_other_components_have_nothing_published_for_them(
