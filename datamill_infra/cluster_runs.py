@@ -18,14 +18,13 @@ from pydantic import Field
 
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
-from datamill_infra.model.errors import BlockedError, ConfigurationError, DatamillError, PlatformError
+from datamill_infra.model.errors import BlockedError, DatamillError, PlatformError
 from datamill_infra.model.published import dagster_home
+from datamill_infra.model.told import BLOCKED_TAG
 from datamill_infra.orchestration.failures import failure_of
 from datamill_infra.orchestration.launching import RunEnd, RunEvent, end, follow, launch
-from datamill_infra.orchestration.web import DagsterWeb
+from datamill_infra.orchestration.web import CAPABILITY, DagsterWeb, dagster_component
 
-CAPABILITY = "dagster"
-BLOCKED_TAG = "datamill/blocked-by"
 RUN_TAG = "datamill/cluster-run"
 OURS = (".dagster/", "dagster/code_location", "dagster/solid_selection")
 """Tags that the run outside has of its own."""
@@ -62,13 +61,7 @@ def build_definitions(home: Path) -> dg.Definitions:
     from datamill_pipelines.definitions import build_definitions as pipelines  # noqa: PLC0415
 
     deployment = Deployment.load(home)
-    component = deployment.resolution.bound.get(CAPABILITY)
-    if component is None or deployment.provider(component) != "helm":
-        raise ConfigurationError(
-            f"The deployment in {home} has no Dagster in a cluster.",
-            instruction="On this machine, run the job itself: `dagster job execute -m datamill_pipelines.definitions`."
-            " On a cluster, add `datamill` to the flavour or to `extra`.",
-        )
+    dagster_component(deployment)
     return dg.Definitions(jobs=[_job(deployment, job.name) for job in pipelines(home).jobs or ()])
 
 

@@ -24,11 +24,10 @@ from datamill_infra.capabilities import Observation
 from datamill_infra.model.connections import ResolvedConnection
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import DatamillError
-from datamill_infra.model.told import SUMMARY
+from datamill_infra.model.told import BLOCKED_TAG, SUMMARY
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.jobs import CAPABILITY
 
-BLOCKED_TAG = "datamill/blocked-by"
 GROUP = "capabilities"
 DEFAULT_TIMEOUT_SECONDS = 5.0
 

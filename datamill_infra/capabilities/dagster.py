@@ -41,5 +41,5 @@ def probe(connection: ResolvedConnection, *, timeout: float) -> Observation:
 
 
 def environment(connection: ResolvedConnection) -> dict[str, str]:
-    """There is no convention; the address under a speaking name."""
-    return {"DAGSTER_URL": connection.text("url")}
+    """There is no convention; speaking names."""
+    return {f"DAGSTER_{name.upper()}": connection.text(name) for name in ("url", "username", "password")}

@@ -17,7 +17,7 @@ from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.errors import ConfigurationError, UnhealthyError
 from datamill_infra.orchestration.cluster_instance import cluster_instance
 from datamill_infra.orchestration.launching import SILENT_SECONDS, end, launch
-from datamill_infra.orchestration.web import DagsterWeb
+from datamill_infra.orchestration.web import CAPABILITY, DagsterWeb, dagster_component
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from datamill_infra.cli.board import Board
     from datamill_infra.model.deployment import Deployment
 
-CAPABILITY = "dagster"
 POLL_SECONDS = 1.5
 CANCEL_SECONDS = 90.0
 """How long a run that is to end may take for it; Dagster waits for its steps."""
@@ -57,12 +56,7 @@ def execute_there(
         ConfigurationError: the deployment has no Dagster in the cluster, or it refuses the run.
         UnhealthyError: Dagster or its storage cannot be reached.
     """
-    component = deployment.resolution.bound.get(CAPABILITY)
-    if component is None:
-        raise ConfigurationError(
-            f"The flavour {deployment.flavour!r} has nothing that provides {CAPABILITY!r}, which runs the jobs there.",
-            instruction="Add `extra: [postgres, datamill]` to deployment.yaml, and run `datamill up`.",
-        )
+    component = dagster_component(deployment)
     began = time.monotonic()
     invocation = uuid.uuid4().hex
     with contextlib.ExitStack() as stack:

@@ -42,12 +42,12 @@ def command(home: str | None, component: str, ports: tuple[str, ...], *, context
         with Rollout(deployment).driver(component).forwarded(component, wanted) as opened:
             print_columns(("port", "here", "in the cluster"), ((one.name, one.local, one.address) for one in opened))
             click.echo("Ctrl-C ends it.", err=True)
-            _wait()
+            wait_for_interrupt()
     except KeyboardInterrupt:
         click.echo("Stopped forwarding.", err=True)
 
 
-def _wait() -> None:
+def wait_for_interrupt() -> None:
     """Until a signal; the ports are served by threads of their own."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Event().wait()

@@ -14,6 +14,7 @@ import dagster as dg
 
 from datamill_infra.cli.following import INVOCATION_TAG, Follower, FollowingThread
 from datamill_infra.cli.reports import RunReport, Status, is_interrupt
+from datamill_infra.model.told import BLOCKED_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from datamill_infra.cli.board import Board
 
-BLOCKED_TAG = "datamill/blocked-by"
 # Steps' logs are in the run's own log and on the object store; the terminal belongs to the display.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from datamill_infra.cli.services import Service
+    from datamill_infra.model.deployment import Deployment
 
 FIRST_PORT, PORTS_TRIED = 3000, 50
 START_SECONDS = 120.0
@@ -27,11 +28,14 @@ START_SECONDS = 120.0
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1 [default: the first free from 3000].")
 @click.pass_obj
 def command(home: str | None, port: int | None) -> None:
-    """Serve both code locations, with schedules and sensors, until interrupted."""
+    """Serve both code locations, with schedules and sensors, until interrupted; on a cluster, show the one there."""
     from datamill_infra.cli.deployments import open_deployment
 
     deployment = open_deployment(home)
-    serve(deployment.home, _free_port(port))
+    if deployment.target == "embedded":
+        serve(deployment.home, _free_port(port))
+    else:
+        show(deployment, _free_port(port))
 
 
 def serve(home: Path, port: int) -> None:
@@ -70,6 +74,34 @@ def serve(home: Path, port: int) -> None:
                 _wait_until_served(fronts[0], url)
                 click.echo(f"Dagster is at {url} (Ctrl-C stops it; the components keep running).")
                 _watch(servers, fronts)
+
+
+def show(deployment: Deployment, port: int) -> None:
+    """Forward the web server of the cluster, and return on Ctrl-C.
+
+    Args:
+        deployment: on a cluster.
+        port: on loopback.
+
+    Raises:
+        ConfigurationError: the deployment has no Dagster there.
+        UnhealthyError: no pod of it runs.
+    """
+    from urllib.parse import urlsplit
+
+    from datamill_infra.cli.forward import wait_for_interrupt
+    from datamill_infra.drivers.rollout import Rollout
+    from datamill_infra.orchestration.web import CAPABILITY, dagster_component
+
+    component = dagster_component(deployment)
+    driver = Rollout(deployment).driver(component)
+    connection = deployment.rendered(component, {}).connections[CAPABILITY]
+    there = urlsplit(str(connection.fields["url"])).port or 80
+    with driver.forwarded(component, {there: port}):
+        click.echo(f"Dagster of {deployment.context} is at http://127.0.0.1:{port} (Ctrl-C stops forwarding it).")
+        click.echo(f"It asks for the user {connection.fields['username']!r} and the password of {component}:")
+        click.echo("  datamill env --secrets | grep DAGSTER", err=True)
+        wait_for_interrupt()
 
 
 def _make_databases(home: Path) -> None:

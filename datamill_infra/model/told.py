@@ -1,9 +1,11 @@
-"""What a materialisation came to, in the words that every display shows: the command line, the demo, the UI."""
+"""What a materialisation or a run came to, in words that every display knows: the command line, the demo, the UI."""
 
 from __future__ import annotations
 
 SUMMARY = "datamill/summary"
 CHANGED = "changed"
+BLOCKED_TAG = "datamill/blocked-by"
+"""Of a run: the components that it could not do without, separated by commas."""
 
 
 def told(summary: str, *, changed: bool) -> dict[str, str | bool]:

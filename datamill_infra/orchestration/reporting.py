@@ -19,7 +19,7 @@ from datamill_infra.drivers.files import write_private
 from datamill_infra.model.errors import DatamillError
 from datamill_infra.model.told import CHANGED
 from datamill_infra.orchestration import facts
-from datamill_infra.orchestration.web import DagsterWeb
+from datamill_infra.orchestration.web import CAPABILITY, DagsterWeb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from datamill_infra.drivers.rollout import Rollout
 
     Result = dg.MaterializeResult[None] | dg.AssetCheckResult
-
-CAPABILITY = "dagster"
 
 
 class ClusterReport:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from datamill_infra.capabilities.attempt import Attempt
 from datamill_infra.capabilities.rest import RestClient
+from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +18,28 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from datamill_infra.model.connections import ResolvedConnection
+    from datamill_infra.model.deployment import Deployment
 
+CAPABILITY = "dagster"
 SECONDS = 30.0
 """Of one request."""
+
+
+def dagster_component(deployment: Deployment) -> str:
+    """The component that is the Dagster of a cluster.
+
+    Raises:
+        ConfigurationError: the deployment has none there.
+    """
+    component = deployment.resolution.bound.get(CAPABILITY)
+    if component is None or deployment.provider(component) != "helm":
+        raise ConfigurationError(
+            f"The deployment in {deployment.home} has no Dagster in a cluster.",
+            instruction="On a cluster, add `extra: [postgres, datamill]` to deployment.yaml, and run `datamill up`. On"
+            " this machine `datamill run` runs the jobs, and so does"
+            " `dagster job execute -m datamill_pipelines.definitions`.",
+        )
+    return component
 
 
 class DagsterWeb:

@@ -16,7 +16,7 @@ import dagster as dg
 import psutil
 import pytest
 
-from datamill_pipelines.capabilities import BLOCKED_TAG
+from datamill_infra.model.told import BLOCKED_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ import dagster as dg
 import pytest
 
 from datamill_infra.model.deployment import Deployment
-from datamill_pipelines.capabilities import BLOCKED_TAG, capability_assets, needed_capabilities
+from datamill_infra.model.told import BLOCKED_TAG
+from datamill_pipelines.capabilities import capability_assets, needed_capabilities
 from datamill_pipelines.connections import PlatformConnections
 from datamill_pipelines.jobs import pipeline_job
 
