@@ -216,6 +216,16 @@ class Driver(ABC):
     def report(self, component: str) -> Report:
         """Addresses, processes and their past."""
 
+    def follow(self, component: str) -> Iterator[str]:
+        """Lines of its log as they are written, without end.
+
+        Raises:
+            ConfigurationError: nothing of it writes a log here.
+        """
+        raise ConfigurationError(
+            f"{component} writes no log here.", instruction="Look where it runs; `datamill show` says who provides it."
+        )
+
     @abstractmethod
     def logs(self, component: str, lines: int) -> list[str]:
         """The last lines that a component's servers wrote, oldest first; empty when there are none."""

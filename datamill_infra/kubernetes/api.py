@@ -6,6 +6,7 @@ resources need nothing of their own, and what is compared is what the server sen
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -32,7 +33,7 @@ from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from datamill_infra.kubernetes.objects import Object, Ref
 
@@ -152,6 +153,19 @@ class ApiServer(Cluster):
             return []
         return answer.data.decode("utf-8", errors="replace").splitlines() if answer else []
 
+    def follow_log(self, namespace: str, pod: str, container: str, *, new_only: bool) -> Iterator[str]:
+        """See :meth:`Cluster.follow_log`."""
+        query = {"container": container, "follow": "true", **({"tailLines": "0"} if new_only else {})}
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        answer = self._request("GET", path, query, plain=True, patient=True)
+        try:
+            for line in io.TextIOWrapper(answer, encoding="utf-8", errors="replace"):
+                yield line.rstrip("\n")
+        except urllib3.exceptions.HTTPError as error:
+            raise self._failed("GET", path, error) from error
+        finally:
+            answer.close()
+
     def allowed(self, verb: str, api_version: str, kind: str, namespace: str) -> bool:
         """See :meth:`Cluster.allowed`."""
         found = self.resource(api_version, kind)
@@ -223,6 +237,7 @@ class ApiServer(Cluster):
         body: object = None,
         content: str = "application/json",
         plain: bool = False,
+        patient: bool = False,
         missing: object = ...,
     ) -> Any:  # noqa: ANN401  (JSON, or the response itself when it is plain text)
         try:
@@ -236,7 +251,7 @@ class ApiServer(Cluster):
                 _preload_content=not plain,  # text that looks like JSON would be read as JSON
                 auth_settings=["BearerToken"],
                 _return_http_data_only=True,
-                _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+                _request_timeout=(CONNECT_SECONDS, None if patient else ANSWER_SECONDS),
             )
         except client.ApiException as error:
             if error.status == NOT_FOUND and missing is not ...:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from datamill_infra.kubernetes.objects import Object, Ref
 
@@ -129,6 +129,10 @@ class Cluster(Reader):
     @abstractmethod
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> list[str]:
         """The last lines of a container, oldest first; none when there is no log."""
+
+    @abstractmethod
+    def follow_log(self, namespace: str, pod: str, container: str, *, new_only: bool) -> Iterator[str]:
+        """Lines of a container as it writes them, until it ends; ``new_only``: without those that it has written."""
 
     @abstractmethod
     def allowed(self, verb: str, api_version: str, kind: str, namespace: str) -> bool:

@@ -19,7 +19,7 @@ from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, 
 from datamill_infra.kubernetes.objects import Ref, labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from datamill_infra.kubernetes.objects import Object
 
@@ -152,6 +152,11 @@ class MemoryCluster(Cluster):
         """See :meth:`Cluster.log`."""
         del namespace, previous
         return self.logs.get((pod, container), [])[-lines:]
+
+    def follow_log(self, namespace: str, pod: str, container: str, *, new_only: bool) -> Iterator[str]:
+        """See :meth:`Cluster.follow_log`; it has ended after what it has written."""
+        del namespace
+        return iter([] if new_only else self.logs.get((pod, container), []))
 
     def allowed(self, verb: str, api_version: str, kind: str, namespace: str) -> bool:
         """See :meth:`Cluster.allowed`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from datamill_infra.drivers.driver import Driver, ProcessReport, Report, unheard
 from datamill_infra.drivers.embedded import journal, ports
 from datamill_infra.drivers.embedded.cleanliness import MachineProof
+from datamill_infra.drivers.embedded.following import follow
 from datamill_infra.drivers.embedded.supervisor import Supervisor
 from datamill_infra.drivers.embedded.workspace import Workspace
 from datamill_infra.drivers.files import state_error, tail
@@ -18,7 +19,7 @@ from datamill_infra.drivers.releases import UNFINISHED, Release, Releases, now
 from datamill_infra.model.states import Observed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from datamill_infra.capabilities import Observation
@@ -220,6 +221,10 @@ class EmbeddedDriver(Driver):
         if len(files) == 1:
             return tail(files[0], lines)
         return [line for file in files for line in (f"==> {file.name} <==", *tail(file, lines))]
+
+    def follow(self, component: str) -> Iterator[str]:
+        """See :meth:`Driver.follow`."""
+        return follow(self._log_files(component))
 
     def close(self) -> None:
         """See :meth:`Driver.close`."""

@@ -36,6 +36,7 @@ from datamill_infra.drivers.releases import UNFINISHED, Release, now
 from datamill_infra.drivers.secrets import SecretStore
 from datamill_infra.kubernetes.comparison import fields
 from datamill_infra.kubernetes.evidence import Place, findings
+from datamill_infra.kubernetes.following import follow
 from datamill_infra.kubernetes.forwarding import ADDRESS, Forwards, split_address
 from datamill_infra.kubernetes.lease import WriterLease
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, Ref
@@ -363,6 +364,12 @@ class HelmDriver(Driver):
         if len(found) == 1:
             return next(iter(found.values()))
         return [line for name, said in found.items() for line in (f"==> {name} <==", *said)]
+
+    def follow(self, component: str) -> Iterator[str]:
+        """See :meth:`Driver.follow`; a line says whose it is when the component has several containers."""
+        several = sum(len(pod["spec"]["containers"]) for _, pod in self._pods(component)) > 1
+        for name, line in follow(self.cluster, lambda: [pod for _, pod in self._pods(component)]):
+            yield f"{name}: {line}" if several else line
 
     def close(self) -> None:
         """See :meth:`Driver.close`: the lease goes, and each namespace that we made and that has nothing left in it."""
