@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from datamill_infra.model.plan import Change
     from datamill_infra.model.states import Observed
 
+ATTEMPTS = 2
+"""One lost answer, of a busy machine, is no reason to start a server afresh."""
+
 
 class Rollout:
     """Up, down, plan and observation of one deployment.
@@ -271,10 +274,11 @@ class Rollout:
         if change.action is Action.NONE or recovered:
             if driver.starting(component):
                 return False, None
-            try:
-                return False, driver.probe(component)
-            except UnhealthyError as error:
-                notify("starting", error.reason)
+            for _ in range(ATTEMPTS):
+                try:
+                    return False, driver.probe(component)
+                except UnhealthyError as error:
+                    notify("probing", error.reason)
         driver.apply(component, notify)
         return True, None
 

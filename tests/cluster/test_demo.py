@@ -140,7 +140,7 @@ def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, 
         "v1", "Event", f"{demo.namespace}-runs"
     )
     places = {
-        "objects": "".join(readable for item in items for readable in readable(item)),
+        "objects": "".join(said for item in items for said in readable(item)),
         "logs": "".join(
             demo.run("logs", name, "-n", "100000").stdout for name in demo.deployment.resolution.components
         ),

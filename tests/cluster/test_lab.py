@@ -103,16 +103,19 @@ def test_volume_goes_with_its_claim(cluster: Cluster, provider: LabProvider, lab
 def test_network_policy_is_enforced(cluster: Cluster) -> None:
     _web(cluster)
     ask = ASK.replace("NAME", f"web.{cluster.namespace}.svc.cluster.local")
-    assert "hello from web\n" == cluster.run("before", ask)
+    _asked_until(cluster, "before", ask, "hello from web\n")  # that it runs does not mean that it listens yet
     cluster.make(ONLY_FRIENDS)
-    # The agent needs a moment; the negative answer is what is waited for.
-    for attempt in range(30):
-        if cluster.run(f"stranger-{attempt}", ask).endswith("refused\n"):
-            break
-        time.sleep(0.5)
-    else:
-        pytest.fail("A pod that the policy does not admit still gets through.")
+    _asked_until(cluster, "stranger", ask, "refused\n")
     assert "hello from web\n" == cluster.run("friend", ask, labels={"friend": "yes"})
+
+
+def _asked_until(cluster: Cluster, name: str, ask: str, answer: str) -> None:
+    """The agent, and the server, need a moment."""
+    for attempt in range(30):
+        if cluster.run(f"{name}-{attempt}", ask).endswith(answer):
+            return
+        time.sleep(0.5)
+    pytest.fail(f"{name} does not get the answer {answer!r}.")
 
 
 def test_pod_that_violates_restricted_is_refused(cluster: Cluster) -> None:

@@ -80,7 +80,7 @@ def test_random_edits_are_each_told_and_one_up_repairs_all(mill: Mill) -> None:
 def test_what_a_killed_up_left_the_next_one_puts_right(mill: Mill) -> None:
     chance = random.Random(SEED)
     for number in range(KILLS):
-        mill.write(kafka={"values": {"heap": f"{301 + number}m", "storage": {"size": "1Gi"}}})
+        mill.write(s3proxy={"values": {"heap": f"{201 + number}m", "storage": {"size": "1Gi"}}})
         process = mill.start("up")
         time.sleep(chance.uniform(0.5, 6.0))
         with contextlib.suppress(ProcessLookupError):

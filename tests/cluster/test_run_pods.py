@@ -53,12 +53,11 @@ def _evicted(demo: Demo, pod: Object) -> None:
     demo.cluster._request("POST", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", body=body)
 
 
-@pytest.mark.parametrize("label", [STEP, None], ids=["step", "run"])
-@pytest.mark.parametrize("away", [_deleted, _evicted], ids=["deleted", "evicted"])
+@pytest.mark.parametrize(("step", "away"), [(True, _deleted), (False, _evicted)], ids=["step", "run"])
 def test_a_run_whose_pod_is_taken_away_ends_and_says_so(
-    demo: Demo, label: str | None, away: Callable[[Demo, Object], None]
+    demo: Demo, step: bool, away: Callable[[Demo, Object], None]
 ) -> None:
-    ended, heard, seconds = _launched(demo, away=lambda run: away(demo, _pod(demo, run, step=label is not None)))
+    ended, heard, seconds = _launched(demo, away=lambda run: away(demo, _pod(demo, run, step=step)))
     assert "FAILURE" == ended.status
     assert seconds < SECONDS
     assert any("pod" in one for one in heard), heard

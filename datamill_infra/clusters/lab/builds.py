@@ -66,7 +66,7 @@ KUBERNETES = GoProgram(
     },
 )
 PAUSE = GoProgram("kubernetes", "pause", "./pause", {})
-COREDNS = GoProgram("coredns", "coredns", "github.com/coredns/coredns", {})
+COREDNS = GoProgram("coredns", "coredns", ".", {})
 NETWORK_POLICIES = GoProgram(
     "network-policies", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", {}
 )
