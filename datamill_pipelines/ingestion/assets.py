@@ -8,16 +8,15 @@ import dagster as dg
 from datamill_infra.model.told import SUMMARY, told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
-from datamill_pipelines.datasets import Commit
 from datamill_pipelines.datasets.dagster_metadata import data_version, table_schema, view_metadata
-from datamill_pipelines.ingestion import nycflights
 from datamill_pipelines.ingestion.contents import AIRPORTS, FLIGHTS, PLANES, WEATHER
 from datamill_pipelines.partitions import months
 from datamill_pipelines.pools import MQTT_SESSION
-from datamill_pipelines.stream.schema import Column
 
 if TYPE_CHECKING:
+    from datamill_pipelines.datasets import Commit
     from datamill_pipelines.ingestion.flight_replay import Replayed
+    from datamill_pipelines.stream.schema import Column
 
 GROUP = "ingestion"
 OWNERS = ["team:data"]
@@ -72,7 +71,7 @@ def events_flights(
             "rows_present_before": sum(replayed.present.values()),
             "dagster/column_schema": _columns(FLIGHTS.declared),
         },
-        data_version=dg.DataVersion(nycflights.release()),
+        data_version=_release(),
     )
 
 
@@ -107,7 +106,7 @@ def events_weather(
             "messages": sum(published.values()),
             "dagster/column_schema": _columns(WEATHER.declared),
         },
-        data_version=dg.DataVersion(nycflights.release()),
+        data_version=_release(),
     )
 
 
@@ -146,12 +145,18 @@ def _replayed(replayed: "Replayed") -> str:
     return f"{added:,} added to {present:,}" if added and present else f"{added + present:,} in the topic"
 
 
+def _release() -> dg.DataVersion:
+    from datamill_pipelines.ingestion import nycflights  # noqa: PLC0415 - loads Polars
+
+    return dg.DataVersion(nycflights.release())
+
+
 def _facts(context: dg.AssetExecutionContext) -> dict[str, str]:
     return {"run_id": context.run.run_id, "code_version": code_version(), "author": "team:data"}
 
 
 def _loaded(
-    platform: PlatformConnections, repo: str, commit: Commit | None, columns: tuple[Column, ...]
+    platform: PlatformConnections, repo: str, commit: "Commit | None", columns: "tuple[Column, ...]"
 ) -> dg.MaterializeResult[None]:
     view = platform.store().commit_view(f"{repo}@main")
     return dg.MaterializeResult(
@@ -164,7 +169,7 @@ def _loaded(
     )
 
 
-def _columns(columns: tuple[Column, ...]) -> dg.TableSchema:
+def _columns(columns: "tuple[Column, ...]") -> dg.TableSchema:
     described = {column.name: column.description for column in columns}
     return table_schema(tuple((column.name, column.type, not column.required) for column in columns), described)
 

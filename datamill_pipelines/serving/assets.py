@@ -12,7 +12,6 @@ import dagster as dg
 from datamill_infra.model.told import told
 from datamill_pipelines.code_version import code_version
 from datamill_pipelines.connections import PlatformConnections
-from datamill_pipelines.serving.bucket import BucketRepository
 from datamill_pipelines.serving.champion import champion
 from datamill_pipelines.serving.errors import ServingError
 from datamill_pipelines.serving.inputs import features, tensors
@@ -23,6 +22,8 @@ from datamill_pipelines.training import model_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from datamill_pipelines.serving.bucket import BucketRepository
 
 MODEL = "flight_delay"
 FEATURES = "features/flight_delay"
@@ -46,8 +47,7 @@ def serving_flight_delay(
     url = platform.get("mlflow").text("url")
     chosen = champion(url, MODEL)
     connection = platform.get("inference")
-    root = connection.text("model_repository")
-    repository = BucketRepository(root, platform.get("s3")) if "://" in root else ModelRepository(root)
+    repository = _repository(connection.text("model_repository"), platform)
     server = ModelServer(connection.text("url"))
     before = repository.versions(MODEL)
     if chosen.version not in before:
@@ -89,6 +89,15 @@ class PredictConfig(dg.Config):
 
     flights: int = 3
     date: str = ""
+
+
+def _repository(root: str, platform: PlatformConnections) -> "BucketRepository | ModelRepository":
+    """In a bucket, or in a directory that the server shares."""
+    if "://" not in root:
+        return ModelRepository(root)
+    from datamill_pipelines.serving.bucket import BucketRepository  # noqa: PLC0415  (loads an object store's client)
+
+    return BucketRepository(root, platform.get("s3"))
 
 
 @dg.asset(
