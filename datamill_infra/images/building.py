@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from datamill_infra.clusters.commands import ClusterError
 from datamill_infra.clusters.lab.requirements import install_missing, require_root
+from datamill_infra.images.archives import merge
 from datamill_infra.images.contexts import gather
 from datamill_infra.images.sources import IMAGES, PROJECT, REGISTRY, files_in
 
@@ -98,23 +99,21 @@ class ImageBuilder:
         """Write images to an archive that ``load-image`` reads; a layer that several have is in it once."""
         archive.unlink(missing_ok=True)
         if self.tool == "buildah":
-            self._save_layout(references, archive)
+            self._save_merged(references, archive)
         else:
             several = ["--multi-image-archive"] if self.tool == "podman" else []
             argv = [self.tool, "save", *several, "--output", str(archive), *references]
             self._commands.run(argv, seconds=BUILD_SECONDS)
         return archive
 
-    def _save_layout(self, references: Sequence[str], archive: Path) -> None:
-        """An archive of buildah's has one image; a layout of the Open Container Initiative has many."""
-        with tempfile.TemporaryDirectory(prefix="datamill-images-", dir=archive.parent) as layout:
-            for reference in references:
-                self._commands.run(
-                    ["buildah", "push", "--quiet", "--disable-compression", reference, f"oci:{layout}:{reference}"],
-                    seconds=BUILD_SECONDS,
-                )
-            argv = ["tar", "--create", f"--directory={layout}", f"--file={archive}", "."]
-            self._commands.run(argv, seconds=BUILD_SECONDS)
+    def _save_merged(self, references: Sequence[str], archive: Path) -> None:
+        """An archive of buildah's has one image, and a layout with many it compresses, which takes longer."""
+        with tempfile.TemporaryDirectory(prefix="datamill-images-", dir=archive.parent) as scratch:
+            parts = [Path(scratch) / f"{number}.tar" for number in range(len(references))]
+            for reference, part in zip(references, parts, strict=True):
+                argv = ["buildah", "push", "--quiet", reference, f"docker-archive:{part}:{reference}"]
+                self._commands.run(argv, seconds=BUILD_SECONDS)
+            merge(parts, archive)
 
     def _kept(self, image: Image, base: str | None) -> str:
         """The name under which what is built is found again: its tag is of all that decides the content."""
