@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CAPABILITY = "capability"
 """First part of the key of every capability asset."""
 
+FLIGHT_DELAY = "flight_delay"
+"""The job of the whole example."""
+
 RESERVED = "sink"
 """What no job may be called: `datamill run sink` lands what a broker holds."""
 
@@ -47,7 +50,7 @@ def flight_delay_job() -> UnresolvedAssetJobDefinition:
     predictions = dg.AssetSelection.assets(["predictions", "flight_delay"])
     # Everything upstream, as far as this code location goes; `infra/*` belongs to the other one.
     return pipeline_job(
-        "flight_delay",
+        FLIGHT_DELAY,
         predictions.upstream() - dg.AssetSelection.key_prefixes([CAPABILITY], ["infra"]),
         description="Replays flights and weather, lands them as commits, builds features, trains, serves, predicts.",
     )

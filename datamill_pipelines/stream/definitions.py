@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from datamill_pipelines.stream.assets import ASSETS
-from datamill_pipelines.stream.automation import LAND, LAND_FLIGHTS, LAND_WEATHER, flights_lag, weather_every_minute
+from datamill_pipelines.stream.automation import LAND, LAND_FLIGHTS, LAND_WEATHER, flights_lag, weather_regularly
 from datamill_pipelines.stream.checks import CHECKS
 
 
@@ -15,6 +15,6 @@ def build() -> dg.Definitions:
         assets=ASSETS,
         asset_checks=CHECKS,
         jobs=[LAND, LAND_FLIGHTS, LAND_WEATHER],
-        schedules=[weather_every_minute],
+        schedules=[weather_regularly],
         sensors=[flights_lag],
     )

@@ -125,7 +125,7 @@ def test_the_schedule_lands_weather_that_was_published(brokers: Platform, ui: Ui
     assert expected == weather([MONTH]).height
     rows, commit = when_landed(brokers, "raw/weather", expected, ui.daemons)
     assert expected == rows
-    check_made_by(commit.run_id, ui, instance, "dagster/schedule_name", "weather_every_minute")
+    check_made_by(commit.run_id, ui, instance, "dagster/schedule_name", "weather_regularly")
 
 
 def test_the_sensor_on_the_topics_lag_lands_flights_that_were_published(
