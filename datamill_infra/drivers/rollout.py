@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,9 @@ class Rollout:
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
         self._revived = self.revive()
         self._settled = self._as_wanted(order)
-        run = Pass(needs, self._cancelled, on_event, Turns(needs))
+        # Turns are for starting; where nothing is to be started, nobody waits for one.
+        turns = Turns(needs, limit=len(needs)) if self._settled else Turns(needs)
+        run = Pass(needs, self._cancelled, on_event, turns)
         with self._finishing():
             outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
             if components is None and all(outcome.succeeded for outcome in outcomes.values()):
@@ -223,10 +226,7 @@ class Rollout:
             if observations is None:
                 notify("probing", "")
                 observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
-            for consumer, capability, claim in self.deployment.claims(component):
-                if consumer in wanted:
-                    notify("claims", f"{capability} for {consumer}")
-                    self._provision(consumer, capability, claim)
+            self._provision_all(component, wanted, notify)
             self.publisher.publish(component)
         except CancelledError:
             raise  # not a failure: what was applied is left as it is, and the next command goes on from there
@@ -288,6 +288,15 @@ class Rollout:
             if name in order and release.provider != self.deployment.provider(name):
                 on_event(Event(name, "stopping", f"It was {release.provider} before.", time.time()))
                 self._applied_by(name).remove(name, delete_data=False)
+
+    def _provision_all(self, component: str, wanted: set[str], notify: Notify) -> None:
+        """What consumers claim of a component: one after the other, and side by side where all of it is there."""
+        claims = [one for one in self.deployment.claims(component) if one[0] in wanted]
+        for consumer, capability, _ in claims:
+            notify("claims", f"{capability} for {consumer}")
+        with ThreadPoolExecutor(len(claims) or 1 if self._settled else 1, thread_name_prefix="claims") as pool:
+            for made in [pool.submit(self._provision, *one) for one in claims]:
+                made.result()
 
     def _provision(self, consumer: str, capability: str, claim: Mapping[str, object]) -> None:
         ports = PortBook(self.deployment.ports_file).read()
