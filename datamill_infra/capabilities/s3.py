@@ -8,8 +8,10 @@ or ``datamill-probe``), which it creates at the first probe: it must not depend 
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
+import threading
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     from datamill_infra.capabilities.attempt import Observation
     from datamill_infra.model.connections import ResolvedConnection
+
+_MAKING = threading.Lock()
+"""A session of boto3 makes one client at a time; the clients may be used side by side."""
 
 PROBE_BUCKET = "datamill-probe"
 PROBE_PREFIX = ".datamill-probe/"
@@ -136,18 +141,23 @@ def open_client(connection: ResolvedConnection, timeout: float) -> S3Client:
     }
     if is_loopback(host_and_port(endpoint, 80)[0]):
         options["proxies"] = {}
-    # A session of its own: boto3's default session is shared and not safe to use from several threads.
-    session = boto3.session.Session(botocore_session=botocore.session.Session(session_vars=NOTHING_OF_AWS))
-    return session.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=connection.text("region"),
-        aws_access_key_id=connection.text("access_key"),
-        aws_secret_access_key=connection.text("secret_key"),
-        # Without TLS there is nothing to verify, and AWS_CA_BUNDLE naming a file that is gone would be an error.
-        verify=False if plain else None,
-        config=Config(**options),
-    )
+    with _MAKING:
+        return _session().client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=connection.text("region"),
+            aws_access_key_id=connection.text("access_key"),
+            aws_secret_access_key=connection.text("secret_key"),
+            # Without TLS there is nothing to verify, and AWS_CA_BUNDLE naming a file that is gone would be an error.
+            verify=False if plain else None,
+            config=Config(**options),
+        )
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """Ours alone, and one: it reads megabytes of what AWS is once, and not for each client."""
+    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=NOTHING_OF_AWS))
 
 
 def error_code(error: botocore.exceptions.ClientError) -> str:

@@ -23,6 +23,9 @@ from datamill_infra.orchestration.reporting import ClusterReport
 
 Result = dg.MaterializeResult[None] | dg.AssetCheckResult
 
+PASSING = ("waiting", "checking", "probing", "claims")
+"""For a live display only: each line of a run's log is a transaction of Dagster's storage."""
+
 
 class DeployConfig(dg.Config):
     """What a deploy may do besides its usual work.
@@ -97,5 +100,5 @@ def _log(context: dg.AssetExecutionContext, event: Event) -> None:
     line = f"{event.component}: {event.state}{f': {event.message}' if event.message else ''}"
     if event.state in ("failed", "skipped"):
         context.log.error(line)
-    elif event.state not in ("waiting", "checking"):
+    elif event.state not in PASSING or (event.state == "probing" and event.message):
         context.log.info(line)
