@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datamill_infra.kubernetes.jobs import hopeless
+from datamill_infra.kubernetes.jobs import ended, hopeless
 
 if TYPE_CHECKING:
     from dagster_k8s.client import DagsterKubernetesClient
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 def cause_of(client: DagsterKubernetesClient, namespace: str, job: str) -> str | None:
     """Why a job will never run; ``None`` while waiting may help."""
     return hopeless(pods_of_job(client, namespace, job), events_of_job(client, namespace, job))
+
+
+def loss_of(client: DagsterKubernetesClient, namespace: str, job: str) -> str | None:
+    """How a job came to its end, when it has failed; ``None`` while it has not."""
+    status = client.get_job_status(job, namespace)
+    if status is None or not status.failed or status.active:
+        return None
+    return ended(pods_of_job(client, namespace, job)) or f"the pod of the job {job} was taken away"
 
 
 def pods_of_job(client: DagsterKubernetesClient, namespace: str, job: str) -> list[Object]:

@@ -18,7 +18,7 @@ from dagster_k8s.job import get_job_name_from_run_id
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from datamill_infra.kubernetes.job_client import cause_of, pods_of_job
+from datamill_infra.kubernetes.job_client import cause_of, loss_of, pods_of_job
 from datamill_infra.kubernetes.jobs import ended
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ class DeploymentRunLauncher(K8sRunLauncher):
             if now is None or now.status is not DagsterRunStatus.STARTING:
                 return
             try:
-                cause = cause_of(self._api_client, namespace, job)
+                cause = cause_of(self._api_client, namespace, job) or loss_of(self._api_client, namespace, job)
             except (ApiException, HTTPError):  # the next look may see more
                 _log.exception("The job %s could not be looked at.", job)
                 continue
             if cause:
-                self._instance.report_run_failed(now, f"The run cannot start: {cause}.")
+                self._instance.report_run_failed(now, f"The run did not start: {cause}.")
                 self._api_client.delete_job(job, namespace)
                 return
