@@ -238,7 +238,8 @@ class Rollout:
         summary = "; ".join(observation.summary for observation in observations.values())
         if applied or component in self._revived:
             return Outcome(component, "changed", change, summary, observations=observations)
-        return Outcome(component, "unchanged", change, summary, observations=observations, observed=observed)
+        seen = observed if change.action is Action.NONE else None  # it had failed, and answers now
+        return Outcome(component, "unchanged", change, summary, observations=observations, observed=seen)
 
     def _look(self, names: list[str]) -> dict[str, Observed]:
         drivers = {name: self.driver(name) for name in names}

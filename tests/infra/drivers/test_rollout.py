@@ -80,6 +80,18 @@ def test_a_failed_component_is_repaired_by_correcting_its_values(bench: Bench) -
     assert bench.statuses() == {"echo": "changed", "parrot": "changed"}
 
 
+def test_what_was_seen_is_handed_on_unless_it_was_a_failure_that_is_over(bench: Bench) -> None:
+    bench.up()
+    assert bench.rollout.plan()["echo"].state == ReleaseState.IN_SYNC
+    seen = bench.up()["echo"].observed
+    assert seen is not None
+    assert seen.failure is None
+    bench.driver.settled("echo", "It did not answer.")
+    outcome = bench.up()["echo"]
+    assert ("unchanged", None) == (outcome.status, outcome.observed)
+    assert bench.rollout.plan()["echo"].state == ReleaseState.IN_SYNC
+
+
 def test_a_changed_value_restarts_the_component_and_keeps_its_data(bench: Bench) -> None:
     bench.up()
     bench.write(echo={"values": {"greeting": "ahoy"}})
