@@ -97,11 +97,14 @@ def show(deployment: Deployment, port: int) -> None:
     driver = Rollout(deployment).driver(component)
     connection = deployment.rendered(component, {}).connections[CAPABILITY]
     there = urlsplit(str(connection.fields["url"])).port or 80
-    with driver.forwarded(component, {there: port}):
-        click.echo(f"Dagster of {deployment.context} is at http://127.0.0.1:{port} (Ctrl-C stops forwarding it).")
-        click.echo(f"It asks for the user {connection.fields['username']!r} and the password of {component}:")
-        click.echo("  datamill env --secrets | grep DAGSTER", err=True)
-        wait_for_interrupt()
+    try:
+        with driver.forwarded(component, {there: port}):
+            click.echo(f"Dagster of {deployment.context} is at http://127.0.0.1:{port} (Ctrl-C stops forwarding it).")
+            click.echo(f"It asks for the user {connection.fields['username']!r} and the password of {component}:")
+            click.echo("  datamill env --secrets | grep DAGSTER_PASSWORD")
+            wait_for_interrupt()
+    except KeyboardInterrupt:
+        click.echo("Stopped forwarding.", err=True)
 
 
 def _make_databases(home: Path) -> None:

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Kind, Resource
 from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, UnreachableError
-from datamill_infra.kubernetes.objects import Ref, labels_of
+from datamill_infra.kubernetes.objects import Ref, labels_of, selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,14 +80,13 @@ class MemoryCluster(Cluster):
 
     def find(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
         """See :meth:`Cluster.find`."""
-        wanted = dict(part.split("=", 1) for part in labels.split(",") if part)
         with self._mutex:
             return [
                 copy.deepcopy(item)
                 for ref, item in sorted(self.objects.items())
                 if (ref.api_version, ref.kind) == (api_version, kind)
                 and (kind in CLUSTER_SCOPED or namespace in ("", ref.namespace))
-                and wanted.items() <= labels_of(item).items()
+                and selected(labels, labels_of(item))
             ]
 
     def create(self, item: Object) -> Object:

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import yaml
 
@@ -263,7 +263,7 @@ class UnitRenderer:
     def _charts(self, components: Iterable[str]) -> list[str]:
         """What pods of charts of our own are called, in the label ``app.kubernetes.io/name``."""
         units = [unit for name in components for unit in _units(self.deployment, name) if _is_own(unit)]
-        return sorted({unit.source.removeprefix(OWN) for unit in units if isinstance(unit, ChartUnit)})
+        return sorted({unit.source.removeprefix(OWN) for unit in units})
 
     def _releases(self, components: Iterable[str]) -> list[str]:
         """The releases of all else, in the label ``app.kubernetes.io/instance`` of their pods."""
@@ -289,7 +289,7 @@ def _units(deployment: Deployment, component: str) -> tuple[Unit, ...]:
     return member.spec.helm.selected(member.variant).units
 
 
-def _is_own(unit: Unit) -> bool:
+def _is_own(unit: Unit) -> TypeGuard[ChartUnit]:
     return isinstance(unit, ChartUnit) and unit.source.startswith(OWN)
 
 
