@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from datamill_infra.drivers.reported import CAPABILITY
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import BlockedError, DatamillError, PlatformError
@@ -23,7 +24,7 @@ from datamill_infra.model.published import dagster_home
 from datamill_infra.model.told import BLOCKED_TAG
 from datamill_infra.orchestration.failures import failure_of
 from datamill_infra.orchestration.launching import RunEnd, RunEvent, end, follow, launch
-from datamill_infra.orchestration.web import CAPABILITY, DagsterWeb, dagster_component
+from datamill_infra.orchestration.web import DagsterWeb, dagster_component
 
 RUN_TAG = "datamill/cluster-run"
 OURS = (".dagster/", "dagster/code_location", "dagster/solid_selection")

@@ -13,11 +13,12 @@ from sqlalchemy.exc import OperationalError
 from datamill_infra.cli.following import INVOCATION_TAG, Follower, FollowingThread
 from datamill_infra.cli.reports import RunReport, Status
 from datamill_infra.cli.runs import blocked_by
+from datamill_infra.drivers.reported import CAPABILITY
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.errors import ConfigurationError, UnhealthyError
 from datamill_infra.orchestration.cluster_instance import cluster_instance
 from datamill_infra.orchestration.launching import SILENT_SECONDS, end, launch
-from datamill_infra.orchestration.web import CAPABILITY, DagsterWeb, dagster_component
+from datamill_infra.orchestration.web import DagsterWeb, dagster_component
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

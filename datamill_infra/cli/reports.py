@@ -87,7 +87,7 @@ class RunReport:
     """One run.
 
     Attributes:
-        run_id: Dagster's.
+        run_id: Dagster's; empty when there was nothing to run for.
         job: its name.
         status: ``success``, ``failed``, ``blocked`` or ``interrupted``.
         seconds: wall time.

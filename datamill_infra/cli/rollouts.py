@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from datamill_infra.cli.board import open_board
+from datamill_infra.cli.reports import RunReport, StepReport
 from datamill_infra.cli.streams import set_aside
 from datamill_infra.cli.verdicts import kind_of, raise_for
+from datamill_infra.model.jobs import deploy_job_name, teardown_job_name
+from datamill_infra.model.told import SUMMARY, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from datamill_infra.cli.board import Board
-    from datamill_infra.cli.reports import RunReport
     from datamill_infra.drivers.passes import Event
     from datamill_infra.model.deployment import Deployment
 
@@ -24,7 +27,7 @@ BAD = ("failed", "skipped")
 def deploy(
     deployment: Deployment, components: Sequence[str], *, again: str, lossy: bool = False, quiet: bool = False
 ) -> RunReport:
-    """Run the deploy job of a deployment for some components.
+    """Run the deploy job of a deployment for some components; where it would change nothing, no run is recorded.
 
     Args:
         deployment: which.
@@ -42,8 +45,8 @@ def deploy(
     with set_aside(deployment.log_dir / "runs.log") as display:
         board = open_board(title, components, stream=display)
         with contextlib.nullcontext() if quiet else board:
-            from datamill_infra.orchestration.jobs import deploy_job_name
-
+            if (confirmed := _confirmed(deployment, components, board, quiet=quiet)) is not None:
+                return confirmed
             assets = [f"infra/{name}" for name in components]
             job = deploy_job_name(deployment.flavour)
             report, ends = _run(deployment, job, board, quiet=quiet, assets=assets, config=config)
@@ -73,11 +76,33 @@ def tear_down(
     with set_aside(deployment.log_dir / "runs.log") as display:
         board = open_board(title, stream=display)
         with contextlib.nullcontext() if quiet else board:
-            from datamill_infra.orchestration.jobs import teardown_job_name
-
             report, ends = _run(deployment, teardown_job_name(deployment.flavour), board, quiet=quiet, config=config)
     _judge(report, ends, again)
     return report
+
+
+def _confirmed(deployment: Deployment, components: Sequence[str], board: Board, *, quiet: bool) -> RunReport | None:
+    """The report of a deploy that has nothing to do, and that Dagster need not hear of; ``None`` when it has."""
+    from datamill_infra.drivers.lock import writer_lock
+    from datamill_infra.drivers.reported import Reported
+    from datamill_infra.drivers.rollout import Rollout
+
+    def watch(event: Event) -> None:
+        if not quiet:
+            board.show(event.component, event.state, event.message)
+
+    if Reported(deployment).owed:
+        return None
+    began = time.monotonic()
+    whole = set(components) == set(deployment.resolution.components)
+    with writer_lock(deployment, "datamill up"):
+        outcomes = Rollout(deployment).confirm(None if whole else components, on_event=watch)
+    if not outcomes:
+        return None
+    seconds = round(time.monotonic() - began, 2)
+    summaries = {f"infra/{name}": str(told(one.message, changed=False)[SUMMARY]) for name, one in outcomes.items()}
+    step = StepReport("deploy", list(summaries), "done", seconds, summaries=summaries, changed=False)
+    return RunReport("", deploy_job_name(deployment.flavour), "success", seconds, {step.key: step})
 
 
 def _run(

@@ -90,8 +90,9 @@ def show(deployment: Deployment, port: int) -> None:
     from urllib.parse import urlsplit
 
     from datamill_infra.cli.forward import wait_for_interrupt
+    from datamill_infra.drivers.reported import CAPABILITY
     from datamill_infra.drivers.rollout import Rollout
-    from datamill_infra.orchestration.web import CAPABILITY, dagster_component
+    from datamill_infra.orchestration.web import dagster_component
 
     component = dagster_component(deployment)
     driver = Rollout(deployment).driver(component)

@@ -44,6 +44,10 @@ class Release:
     failure: str | None = None
     failed_since: str | None = None
 
+    def settled_by(self, provider: str) -> bool:
+        """Whether this provider applied it, and it became healthy."""
+        return self.provider == provider and self.failure is None
+
 
 class Releases:
     """The entries of one deployment, shared by the threads of one process; one process writes at a time.

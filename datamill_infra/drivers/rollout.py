@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from datamill_infra.model.plan import Change
     from datamill_infra.model.states import Observed
 
+FAILURES = ("failed", "skipped")
 ATTEMPTS = 2
 """One lost answer, of a busy machine, is no reason to start a server afresh."""
 
@@ -166,6 +167,35 @@ class Rollout:
                 outcomes |= self._take_down(self._leftovers(), delete_data=False, on_event=on_event)
         return outcomes
 
+    def confirm(
+        self, components: Iterable[str] | None = None, *, on_event: Callable[[Event], None] = unseen
+    ) -> dict[str, Outcome]:
+        """What :meth:`up` would return if it had nothing to apply; empty otherwise, and nothing was applied.
+
+        As in :meth:`up`, everything is looked at, every probe is asked, and what consumers claim is made sure of.
+
+        Args:
+            components: as for :meth:`up`.
+            on_event: as for :meth:`up`; does not hear of failures, which are for :meth:`up` to deal with.
+        """
+        wanted = set(self._sequence()) if components is None else self.deployment.resolution.closure(components)
+        order = [name for name in self._sequence() if name in wanted]
+        known = self.releases.read()
+        if not all(name in known and known[name].settled_by(self.deployment.provider(name)) for name in order):
+            return {}
+        if (components is None and self._leftovers()) or not (settled := self._as_wanted(order)):
+            return {}
+        self._settled = settled
+        # Nobody waits for anybody: what does not answer is for `up`, which keeps to the order.
+        run = Pass(
+            {name: set() for name in order},
+            self._cancelled,
+            lambda event: None if event.state in FAILURES else on_event(event),
+        )
+        with self._finishing():
+            outcomes = run.all(lambda name, notify: self._confirmed(name, wanted, notify))
+        return outcomes if all(outcome.succeeded for outcome in outcomes.values()) else {}
+
     def down(
         self,
         components: Iterable[str] | None = None,
@@ -226,8 +256,7 @@ class Rollout:
             if observations is None:
                 notify("probing", "")
                 observations = driver.wait(component, notify, cancelled=self._cancelled.is_set)
-            self._provision_all(component, wanted, notify)
-            self.publisher.publish(component)
+            summary = self._serve(component, wanted, notify, observations)
         except CancelledError:
             raise  # not a failure: what was applied is left as it is, and the next command goes on from there
         except DatamillError as error:
@@ -235,11 +264,24 @@ class Rollout:
             driver.settled(component, error.reason)
             raise
         driver.settled(component, None)
-        summary = "; ".join(observation.summary for observation in observations.values())
         if applied or component in self._revived:
             return Outcome(component, "changed", change, summary, observations=observations)
         seen = observed if change.action is Action.NONE else None  # it had failed, and answers now
         return Outcome(component, "unchanged", change, summary, observations=observations, observed=seen)
+
+    def _confirmed(self, component: str, wanted: set[str], notify: Notify) -> Outcome:
+        """How it ends for a component that is as wanted, if it answers, too."""
+        driver, seen = self.driver(component), self._settled[component]
+        change = plan({component: driver.desired(component)}, {component: seen})[component]
+        observations = self._answers(driver, component, notify)
+        summary = self._serve(component, wanted, notify, observations)
+        return Outcome(component, "unchanged", change, summary, observations=observations, observed=seen)
+
+    def _serve(self, component: str, wanted: set[str], notify: Notify, observations: Mapping[str, Observation]) -> str:
+        """Give consumers what they claim of a healthy component, and pipelines its connection; sum up what it is."""
+        self._provision_all(component, wanted, notify)
+        self.publisher.publish(component)
+        return "; ".join(observation.summary for observation in observations.values())
 
     def _look(self, names: list[str]) -> dict[str, Observed]:
         drivers = {name: self.driver(name) for name in names}
@@ -275,13 +317,23 @@ class Rollout:
         if change.action is Action.NONE or recovered:
             if driver.starting(component):
                 return False, None
-            for _ in range(ATTEMPTS):
-                try:
-                    return False, driver.probe(component)
-                except UnhealthyError as error:
-                    notify("probing", error.reason)
+            with contextlib.suppress(UnhealthyError):
+                return False, self._answers(driver, component, notify)
         driver.apply(component, notify)
         return True, None
+
+    def _answers(self, driver: Driver, component: str, notify: Notify) -> dict[str, Observation]:
+        """What the probes of something that runs see.
+
+        Raises:
+            UnhealthyError: none of several attempts was answered.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return driver.probe(component)
+            except UnhealthyError as error:
+                notify("probing", error.reason)
+        return driver.probe(component)
 
     def _leave_old_providers(self, order: list[str], on_event: Callable[[Event], None]) -> None:
         """Stop and forget what is obtained in another way now; its data stays, and its secrets are not carried over."""

@@ -13,6 +13,7 @@ import dagster as dg
 
 from datamill_infra.drivers.lock import writer_lock
 from datamill_infra.drivers.passes import Event
+from datamill_infra.drivers.reported import Reported
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import DatamillError
@@ -72,6 +73,9 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
     whole = set(wanted) == set(rollout.deployment.resolution.components)
     driving = Driving(rollout, lambda on_event: rollout.up(None if whole else wanted, on_event=on_event))
     report = ClusterReport(rollout, context.log.warning)
+    reported = Reported(rollout.deployment)
+    settles = whole or not reported.owed
+    reported.owe()
     began: dict[str, float] = {}
     for event in driving.events():
         _log(context, event)
@@ -81,7 +85,8 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
         if (result := _result(rollout, event)) is not None:
             report.add(result)
             yield result
-    report.send()
+    if report.send() and settles:
+        reported.settle()
     if failure := failure_of_outcomes(driving.outcomes):
         raise failure
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from datamill_infra.model.errors import ConfigurationError
 from datamill_infra.model.flavours import resolve_flavour
+from datamill_infra.model.jobs import deploy_job_name, teardown_job_name
 from datamill_infra.orchestration.facts import asset_key
 from datamill_infra.orchestration.teardown import teardown_job, teardown_op
 
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
 WRITER_TAG = "datamill/writer"
 """The daemon's queue starts one run with this tag at a time."""
-
-
-def deploy_job_name(flavour: str) -> str:
-    """Dagster's names have no hyphens."""
-    return f"deploy_{flavour.replace('-', '_')}"
-
-
-def teardown_job_name(flavour: str) -> str:
-    """Dagster's names have no hyphens."""
-    return f"teardown_{flavour.replace('-', '_')}"
 
 
 def infra_jobs(deployment: Deployment) -> list[UnresolvedAssetJobDefinition | dg.JobDefinition]:

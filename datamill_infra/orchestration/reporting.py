@@ -10,20 +10,18 @@ A deployment that nobody could be told of is deployed nevertheless: the reason i
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from datamill_infra.drivers.files import write_private
+from datamill_infra.drivers.reported import CAPABILITY, Reported
 from datamill_infra.model.errors import DatamillError
 from datamill_infra.model.told import CHANGED
 from datamill_infra.orchestration import facts
-from datamill_infra.orchestration.web import CAPABILITY, DagsterWeb
+from datamill_infra.orchestration.web import DagsterWeb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from datamill_infra.drivers.rollout import Rollout
 
@@ -53,27 +51,32 @@ class ClusterReport:
         for check in result.check_results or ():
             self.add(check)
 
-    def send(self) -> None:
-        """Report what is news; nothing where the cluster has no Dagster, or this runs in it."""
-        component = self._rollout.deployment.resolution.bound.get(CAPABILITY)
-        if component is None or self._rollout.deployment.provider(component) != "helm":
-            return
-        file = self._rollout.deployment.state_file("reported")
+    def send(self) -> bool:
+        """Report what is news; nothing where the cluster has no Dagster, or this runs in it.
+
+        Returns:
+            Whether nothing is left to be told.
+        """
+        reported = Reported(self._rollout.deployment)
+        if (component := reported.listener) is None:
+            return True
         # A Dagster that has just been made may have a new database, and knows nothing of what others were told.
-        before = {} if self._changed(facts.asset_key(component)) else _read(file)
+        before = {} if self._changed(facts.asset_key(component)) else reported.read()
         changed = {key.to_user_string() for key in self._materialised if self._changed(key)}
         news = {name: fact for name, fact in self._facts().items() if name in changed or before.get(name) != fact}
         if not news:
-            return
+            return True
         try:
             driver = self._rollout.driver(component)
             if driver.inside or not driver.observe(component).exists:
-                return
+                return True
             with self._rollout.door(CAPABILITY) as connection:
                 self._send(DagsterWeb(connection), news)
-            write_private(file, json.dumps({**before, **news}, indent=2, sort_keys=True))
+            reported.write({**before, **news})
         except DatamillError as error:
             self._warn(f"The Dagster in the cluster has not been told: {error.reason} The next `datamill up` does it.")
+            return False
+        return True
 
     def _send(self, web: DagsterWeb, news: Mapping[str, object]) -> None:
         for key, result in self._materialised.items():
@@ -102,16 +105,10 @@ class ClusterReport:
 
 def forget_reported(rollout: Rollout, components: Iterable[str]) -> None:
     """Have everything reported again, after the Dagster in the cluster has gone."""
-    if rollout.deployment.resolution.bound.get(CAPABILITY) in set(components):
-        rollout.deployment.state_file("reported").unlink(missing_ok=True)
+    reported = Reported(rollout.deployment)
+    if reported.listener in set(components):
+        reported.forget()
 
 
 def _key(result: dg.AssetCheckResult) -> dg.AssetKey:
     return dg.AssetKey.from_coercible(result.asset_key) if result.asset_key else dg.AssetKey([])
-
-
-def _read(file: Path) -> dict[str, object]:
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
-        return {}  # then everything is news

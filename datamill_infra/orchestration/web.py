@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from datamill_infra.capabilities.attempt import Attempt
 from datamill_infra.capabilities.rest import RestClient
+from datamill_infra.drivers.reported import dagster_in_cluster
 from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from datamill_infra.model.connections import ResolvedConnection
     from datamill_infra.model.deployment import Deployment
 
-CAPABILITY = "dagster"
 SECONDS = 30.0
 """Of one request."""
 
@@ -31,8 +31,8 @@ def dagster_component(deployment: Deployment) -> str:
     Raises:
         ConfigurationError: the deployment has none there.
     """
-    component = deployment.resolution.bound.get(CAPABILITY)
-    if component is None or deployment.provider(component) != "helm":
+    component = dagster_in_cluster(deployment)
+    if component is None:
         raise ConfigurationError(
             f"The deployment in {deployment.home} has no Dagster in a cluster.",
             instruction="On a cluster, add `extra: [postgres, datamill]` to deployment.yaml, and run `datamill up`. On"

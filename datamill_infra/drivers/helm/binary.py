@@ -10,16 +10,17 @@ import shlex
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from datamill_infra.drivers.helm.door import Helm, HelmError, HelmMissingError
+from datamill_infra.drivers.helm.renderings import Renderings, digest_of
 from datamill_infra.kubernetes.objects import annotations_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from datamill_infra.kubernetes.objects import Object
 
@@ -39,12 +40,23 @@ INSTALL = (
 
 
 class HelmBinary(Helm):
-    """``helm`` in ``PATH``. It is ended when whoever called it ends, so no orphan goes on writing to a cluster."""
+    """``helm`` in ``PATH``. It is ended when whoever called it ends, so no orphan goes on writing to a cluster.
+
+    Args:
+        renderings: what was rendered before.
+    """
+
+    def __init__(self, renderings: Renderings | None = None) -> None:
+        self._renderings = renderings or Renderings()
 
     def template(self, release: str, namespace: str, chart: Path, values: Sequence[Path]) -> list[Object]:
         """See :meth:`Helm.template`."""
-        text = self._run("template", release, str(chart), "--namespace", namespace, "--skip-tests", *_files(values))
-        return [document for document in _documents(text) if HOOK not in annotations_of(document)]
+
+        def render() -> list[Object]:
+            text = self._run("template", release, str(chart), "--namespace", namespace, "--skip-tests", *_files(values))
+            return [document for document in _documents(text) if HOOK not in annotations_of(document)]
+
+        return self._renderings.get(digest_of(_found(), release, namespace, chart, values), render)
 
     def definitions(self, chart: Path) -> list[Object]:
         """See :meth:`Helm.definitions`."""
@@ -111,14 +123,19 @@ def _program() -> str:
     Raises:
         HelmMissingError: it is not there, or too old.
     """
-    found = shutil.which("helm")
-    if found is None:
-        raise HelmMissingError("There is no `helm` in PATH, and Kubernetes targets need it.", instruction=INSTALL)
+    found = str(_found())
     said = _finished([found, "version", "--template", "{{.Version}}"]).stdout.strip()
     match = re.match(r"v?(\d+)\.", said)
     if match is None or int(match[1]) < MAJOR:
         raise HelmMissingError(f"{found} is version {said or '(unknown)'}; version 4 is needed.", instruction=INSTALL)
     return found
+
+
+def _found() -> Path:
+    found = shutil.which("helm")
+    if found is None:
+        raise HelmMissingError("There is no `helm` in PATH, and Kubernetes targets need it.", instruction=INSTALL)
+    return Path(found)
 
 
 def _finished(command: Sequence[str]) -> subprocess.CompletedProcess[str]:

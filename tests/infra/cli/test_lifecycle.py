@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import pytest
 
 from datamill_infra.cli import space
 from datamill_infra.cli.failures import INTERRUPTED
 from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.reported import Reported
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import PlatformError
@@ -46,6 +48,11 @@ def pid_of(home: Path, component: str) -> int:
     pid = Rollout(Deployment.load(home)).driver(component).report(component).processes[0].pid
     assert pid is not None
     return pid
+
+
+def runs_of(home: Path) -> int:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        return instance.get_runs_count()
 
 
 def choose(home: Path, component: str, values: str) -> None:
@@ -87,10 +94,20 @@ def test_status_says_what_up_brought(deployed: Path) -> None:
 
 
 def test_a_second_up_changes_nothing_and_says_so(deployed: Path) -> None:
-    before = pid_of(deployed, "pond")
+    before, runs = pid_of(deployed, "pond"), runs_of(deployed)
     again = datamill(deployed, "up")
     assert "nothing had to be changed" in again.stdout
-    assert before == pid_of(deployed, "pond")
+    assert "pond: unchanged" in again.stdout
+    assert (before, runs) == (pid_of(deployed, "pond"), runs_of(deployed))
+
+
+def test_what_a_deploy_did_not_get_to_tell_the_next_up_tells_by_a_run(deployed: Path) -> None:
+    runs = runs_of(deployed)
+    Reported(Deployment.load(deployed)).owe()
+    assert "nothing had to be changed" in datamill(deployed, "up").stdout
+    assert runs + 1 == runs_of(deployed)
+    assert read(deployed, "up")["run_id"] == ""
+    assert runs + 1 == runs_of(deployed)
 
 
 def test_plan_ends_with_2_while_there_are_changes_and_0_otherwise(deployed: Path) -> None:

@@ -36,6 +36,47 @@ def test_a_second_up_changes_nothing_and_writes_nothing(bench: Bench) -> None:
     assert not bench.rollout.plan().has_changes
 
 
+def test_what_is_as_wanted_is_confirmed_without_applying_anything(bench: Bench) -> None:
+    assert {} == bench.rollout.confirm()
+    bench.up()
+    heard: list[Event] = []
+    before = {path: path.stat().st_mtime_ns for path in _lasting_files(bench.home)}
+    outcomes = bench.rollout.confirm(on_event=heard.append)
+    assert {"echo": "unchanged", "parrot": "unchanged"} == {name: one.status for name, one in outcomes.items()}
+    assert [ReleaseState.IN_SYNC] * 2 == [one.change.state for one in outcomes.values() if one.change]
+    assert {"unchanged"} == {event.state for event in heard if event.outcome}
+    assert before == {path: path.stat().st_mtime_ns for path in _lasting_files(bench.home)}
+
+
+def test_what_is_not_as_wanted_is_not_confirmed_and_left_as_it_is(bench: Bench) -> None:
+    bench.up()
+    bench.write(echo={"values": {"greeting": "ahoy"}})
+    assert {} == bench.rollout.confirm()
+    assert bench.greeting("echo") == "says hello"
+    bench.write()
+    bench.driver.settled("echo", "It did not answer.")
+    assert {} == bench.rollout.confirm()
+    bench.up()
+    parrot = bench.pid("parrot")
+    (bench.home / "flavours" / "birds.yaml").write_text("title: Birds\nsummary: One.\ncomponents: [echo]\n")
+    assert {} == bench.rollout.confirm()
+    assert alive(parrot)
+    assert {"echo"} == bench.rollout.confirm(["echo"]).keys()
+
+
+def test_what_runs_and_does_not_answer_is_not_confirmed(bench: Bench) -> None:
+    bench.up()
+    heard: list[Event] = []
+    pid = bench.pid("echo")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert {} == bench.rollout.confirm(on_event=heard.append)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [] == [event for event in heard if event.component == "echo" and event.outcome]
+    assert pid == bench.pid("echo")
+
+
 def test_a_dependant_starts_only_after_what_it_needs_is_healthy(bench: Bench) -> None:
     events: list[Event] = []
     bench.up(on_event=events.append)
