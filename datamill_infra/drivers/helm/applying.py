@@ -12,7 +12,7 @@ from datamill_infra.kubernetes import definitions
 from datamill_infra.kubernetes.objects import Ref
 from datamill_infra.kubernetes.ownership import added_fields, removal
 from datamill_infra.kubernetes.pods import explain, pods_of, trouble
-from datamill_infra.kubernetes.readiness import API_VERSIONS, KINDS, stuck, unready
+from datamill_infra.kubernetes.readiness import stuck, unready
 from datamill_infra.model.errors import PlatformError, UnhealthyError
 from datamill_infra.model.units import RolloutReady
 
@@ -228,9 +228,7 @@ class Applier:
     def _rolled_out(
         self, unit: RenderedUnit, wanted: RolloutReady, notify: Notify, cancelled: Callable[[], bool]
     ) -> None:
-        word, _, name = wanted.rollout.partition("/")
-        kind = KINDS[word]
-        ref = Ref(API_VERSIONS[kind], kind, unit.namespace, name)
+        ref = awaiting.rollout_ref(unit, wanted)
         began = next_notice = self._clock()
         while True:
             found = self.cluster.get(ref)

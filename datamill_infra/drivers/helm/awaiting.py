@@ -1,4 +1,4 @@
-"""What a unit's readiness asks of the cluster besides the rollout of a workload."""
+"""What a unit's readiness asks of the cluster, and whether it holds now."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from datamill_infra.kubernetes import definitions
 from datamill_infra.kubernetes.objects import Ref
-from datamill_infra.model.units import ConditionReady, EstablishedReady, FieldReady, WebhookReady
+from datamill_infra.kubernetes.pods import explain
+from datamill_infra.kubernetes.readiness import API_VERSIONS, KINDS, unready
+from datamill_infra.model.errors import UnhealthyError
+from datamill_infra.model.units import ConditionReady, EstablishedReady, RolloutReady, WebhookReady
 
 if TYPE_CHECKING:
     from datamill_infra.drivers.helm.units import RenderedUnit
@@ -27,33 +30,56 @@ def subject(wanted: Readiness) -> str:
     return str(getattr(wanted, "of", getattr(wanted, "rollout", "")))
 
 
+def rollout_ref(unit: RenderedUnit, wanted: RolloutReady) -> Ref:
+    """The workload that a rollout is of."""
+    word, _, name = wanted.rollout.partition("/")
+    return Ref(API_VERSIONS[KINDS[word]], KINDS[word], unit.namespace, name)
+
+
 def lacking(cluster: Cluster, unit: RenderedUnit, wanted: Readiness) -> str | None:
     """Why a unit is not ready, a clause; ``None`` when it is.
 
     Args:
         cluster: where.
         unit: whose readiness it is.
-        wanted: anything but a rollout.
+        wanted: one of its conditions.
     """
+    if isinstance(wanted, RolloutReady):
+        workload = cluster.get(rollout_ref(unit, wanted))
+        return "it is not there" if workload is None else unready(workload)
     if isinstance(wanted, EstablishedReady):
         unserved = [name for name in wanted.established if not _served(cluster, name)]
         return f"{', '.join(unserved)} is not served yet" if unserved else None
     if isinstance(wanted, WebhookReady):
-        slices = cluster.find(*SLICES, unit.namespace, f"{SERVICE_LABEL}={wanted.webhook}")
-        ready = any(
-            (one.get("conditions") or {}).get("ready") for item in slices for one in item.get("endpoints") or []
-        )
-        return None if ready else "no ready pod is behind its service"
+        return None if _backed(cluster, unit, wanted.webhook) else "no ready pod is behind its service"
+    found, reason = _resource(cluster, unit, wanted.of)
+    if found is None:
+        return reason
     if isinstance(wanted, ConditionReady):
-        found, reason = _resource(cluster, unit, wanted.of)
-        return _condition(found, wanted.condition) if found else reason
-    if isinstance(wanted, FieldReady):
-        found, reason = _resource(cluster, unit, wanted.of)
-        if found is None:
-            return reason
-        value = _at(found, wanted.field)
-        return None if str(value) == wanted.equals else f"{wanted.field} is {value!r}"
-    return None
+        return _condition(found, wanted.condition)
+    value = _at(found, wanted.field)
+    return None if str(value) == wanted.equals else f"{wanted.field} is {value!r}"
+
+
+def refuse_unready(cluster: Cluster, unit: RenderedUnit) -> None:
+    """Pass where everything holds that a unit's readiness asks.
+
+    Raises:
+        UnhealthyError: something does not hold.
+    """
+    for wanted in unit.unit.ready:
+        if reason := lacking(cluster, unit, wanted):
+            detail = explain(cluster, unit.namespace, unit.release)
+            raise UnhealthyError(
+                f"{subject(wanted)}: {reason}." + (f"\n{detail}" if detail else ""),
+                instruction=f"`datamill why {unit.component}` walks to the cause.",
+            )
+
+
+def _backed(cluster: Cluster, unit: RenderedUnit, service: str) -> bool:
+    """Whether a pod that is ready is behind a service."""
+    slices = cluster.find(*SLICES, unit.namespace, f"{SERVICE_LABEL}={service}")
+    return any((one.get("conditions") or {}).get("ready") for item in slices for one in item.get("endpoints") or [])
 
 
 def _served(cluster: Cluster, name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from datamill_infra.drivers.driver import Driver, Report, unheard
 from datamill_infra.drivers.health import probe_all, wait_healthy
 from datamill_infra.drivers.helm.applying import Applier
+from datamill_infra.drivers.helm.awaiting import refuse_unready
 from datamill_infra.drivers.helm.baseline import Baseline
 from datamill_infra.drivers.helm.binary import HelmBinary
 from datamill_infra.drivers.helm.cleanliness import ClusterProof, namespaces_of, traces_of
@@ -239,8 +240,13 @@ class HelmDriver(Driver):
             self.applier.ready(seen.unit, notify, lambda: False)  # an interrupt comes through `notify`
 
     def probe(self, component: str) -> dict[str, Observation]:
-        """See :meth:`Driver.probe`; through forwarded ports, unless we run in the cluster."""
+        """See :meth:`Driver.probe`; through forwarded ports, unless we run in the cluster.
+
+        What provides nothing has nobody to ask: it is healthy while its units are ready.
+        """
         connections = self.deployment.rendered(component, {}).connections
+        for unit in self._units(component) if not connections else ():
+            refuse_unready(self.cluster, unit)
         timeout = self.deployment.spec(component).health.timeout_seconds
         with Forwards(self.cluster) as forwards:
             here = {capability: forwards.here(connection) for capability, connection in connections.items()}

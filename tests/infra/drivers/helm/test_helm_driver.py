@@ -11,7 +11,7 @@ from infra.drivers.helm.pond import NAMESPACE, Pond, render
 from datamill_infra.drivers.helm.fake import FakeHelm
 from datamill_infra.kubernetes.objects import Object, Ref
 from datamill_infra.kubernetes.pods import is_ready
-from datamill_infra.model.errors import ConfigurationError, LockedError
+from datamill_infra.model.errors import ConfigurationError, LockedError, UnhealthyError
 
 RUNS = "datamill-runs"
 
@@ -466,3 +466,15 @@ def test_from_inside_no_data_is_deleted(pond: Pond) -> None:
         pond.driver.remove("fly", delete_data=True)
     pond.driver.remove("fly", delete_data=False)
     assert pond.ref("StatefulSet", "fly") not in pond.cluster.objects
+
+
+def test_what_provides_nothing_is_healthy_while_its_units_are_ready(pond: Pond) -> None:
+    component = pond.home / "catalogue" / "fly" / "component.yaml"
+    text = component.read_text().replace("provides: [fly]", "provides: []")
+    component.write_text(text[: text.index("connection:")] + "connection: {}\n" + text[text.index("health:") :])
+    pond.up()
+    assert {} == pond.driver.probe("fly")
+    pond.trouble["fly"] = "ErrImageNeverPull"
+    pond.cluster.delete(pond.ref("Pod", "fly-0"))
+    with pytest.raises(UnhealthyError, match="statefulset/fly: 0 of 1 pods are ready"):
+        pond.driver.probe("fly")
