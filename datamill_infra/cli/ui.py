@@ -86,12 +86,14 @@ def show(deployment: Deployment, port: int) -> None:
     Raises:
         ConfigurationError: the deployment has no Dagster there.
         UnhealthyError: no pod of it runs.
+        PortTakenError: somebody else has just taken the port.
     """
     from urllib.parse import urlsplit
 
     from datamill_infra.cli.forward import wait_for_interrupt
     from datamill_infra.drivers.reported import CAPABILITY
     from datamill_infra.drivers.rollout import Rollout
+    from datamill_infra.model.errors import PortTakenError
     from datamill_infra.orchestration.web import dagster_component
 
     component = dagster_component(deployment)
@@ -104,6 +106,8 @@ def show(deployment: Deployment, port: int) -> None:
             click.echo(f"It asks for the user {connection.fields['username']!r} and the password of {component}:")
             click.echo("  datamill env --secrets | grep DAGSTER_PASSWORD")
             wait_for_interrupt()
+    except PortTakenError as error:  # somebody was faster
+        raise PortTakenError(error.reason, instruction="Run it again, with another --port or none.") from error
     except KeyboardInterrupt:
         click.echo("Stopped forwarding.", err=True)
 
