@@ -1,7 +1,8 @@
-// Command lab-kubernetes is every server of a Kubernetes node in one binary, and the provisioner of local volumes.
+// Command lab-kubernetes is every server of a Kubernetes node in one binary, the provisioner of local volumes, and the
+// agent that enforces network policies.
 //
 // The first argument names the server; the rest are its own flags. One binary is linked once and shares its pages
-// between the six processes, which is most of what makes a cluster fit beside the platform on a small machine.
+// between the seven processes, which is most of what makes a cluster fit beside the platform on a small machine.
 package main
 
 import (
@@ -29,6 +30,7 @@ var servers = map[string]func() *cobra.Command{
 	"kube-proxy":              proxy.NewProxyCommand,
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"local-volumes":           newLocalVolumesCommand,
+	"network-policies":        newNetworkPoliciesCommand,
 }
 
 func main() {

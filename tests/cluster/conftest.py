@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from cluster.cluster import Cluster
-from cluster.demo import OWN, Demo
+from cluster.demo import OWN, Content, Demo, content_made_here
 
 from datamill_infra.clusters.commands import RealCommands
 from datamill_infra.clusters.lab.builds import HELM, GoBuilds
@@ -56,25 +57,43 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
+def _asked_for(request: pytest.FixtureRequest, fixture: str) -> bool:
+    return any(fixture in _fixtures(item) for item in request.session.items)
+
+
+@pytest.fixture(scope="session")
+def ready() -> threading.Event:
+    """Set once the lab is there."""
+    return threading.Event()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def making(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Path]]:
-    """The archive with the images of the charts: made beside the first tests, where any test asks for it."""
-    here = [item for item in request.session.items if "images" in _fixtures(item)]
-    if not here:
+def making(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    provider: LabProvider,
+    ready: threading.Event,
+) -> Iterator[Future[None]]:
+    """The images of the charts: made, and given to the lab, beside the first tests, where any test asks for them."""
+    if not _asked_for(request, "images"):
         yield Future()
         return
     require_root("Building images")
     install_missing(RealCommands(), notify=print, programs={"buildah": "buildah", "debootstrap": "debootstrap"})
     builder = ImageBuilder(RealCommands(), notify=print, own=sorted(OWN.iterdir()))
 
-    def make() -> Path:
+    def make() -> None:
         base = builder.build_base()
         # What others stand on comes with them.
         built = [builder.build(image, base=base) for image in IMAGES.values() if image.name != "runtime"]
-        return builder.save(built, tmp_path_factory.mktemp("images") / "images.tar")
+        archive = builder.save(built, tmp_path_factory.mktemp("images") / "images.tar")
+        ready.wait()
+        provider.load_image(NAME, archive)
+        archive.unlink()
 
     with ThreadPoolExecutor(1, thread_name_prefix="images") as pool:
         yield pool.submit(make)
+        ready.set()  # nobody shall wait for a lab that did not come
 
 
 @pytest.fixture(scope="session")
@@ -83,12 +102,13 @@ def provider() -> LabProvider:
 
 
 @pytest.fixture(scope="session")
-def lab(provider: LabProvider, busybox: Path) -> Iterator[str]:
+def lab(provider: LabProvider, busybox: Path, ready: threading.Event) -> Iterator[str]:
     """The name of a lab that is ready."""
     provider.delete(NAME)
     try:
         provider.create(NAME, notify=print)
         provider.load_image(NAME, busybox)
+        ready.set()
         yield NAME
     finally:
         provider.delete(NAME, notify=print)
@@ -122,11 +142,10 @@ def helm() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def images(provider: LabProvider, lab: str, making: Future[Path]) -> None:
+def images(lab: str, making: Future[None]) -> None:
     """The lab has the images of the charts."""
-    archive = making.result()
-    provider.load_image(lab, archive)
-    archive.unlink()
+    del lab
+    making.result()
 
 
 @pytest.fixture(scope="session")
@@ -141,8 +160,18 @@ def lab_kubeconfig(
 
 
 @pytest.fixture(scope="session")
-def demo(lab_kubeconfig: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def here(tmp_path_factory: pytest.TempPathFactory) -> Content:
+    """What the example's pipelines make on this machine; their platform is gone when the one in the cluster comes."""
+    return content_made_here(tmp_path_factory.mktemp("here") / "home")
+
+
+@pytest.fixture(scope="session")
+def demo(
+    request: pytest.FixtureRequest, lab_kubeconfig: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
     """The demo with the platform as a code location: up, and at the end gone without a trace."""
+    if _asked_for(request, "here"):
+        request.getfixturevalue("here")
     file, context = lab_kubeconfig
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(file))

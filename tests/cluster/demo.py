@@ -18,15 +18,47 @@ from cluster.mill import DATAMILL, Mill
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.kubernetes.api import ApiServer
 from datamill_infra.model.deployment import Deployment
+from datamill_infra.model.published import published_connection
 from datamill_infra.orchestration.launching import RunEnd, RunEvent, follow, launch
 from datamill_infra.orchestration.web import DagsterWeb
 from datamill_pipelines.datasets import DatasetStore, open_store
+from datamill_pipelines.datasets.logical import logical_digest
 
 JOB_SECONDS = 900
 OWN = Path(__file__).parent / "own"
 """A user's component with secrets, and a user's pipeline."""
 # The lab's RabbitMQ is that of the distribution (3.10), which does not speak MQTT 5, where the id of a message is.
 BY_AMQP = {"ops": {name: {"config": {"via": "amqp"}} for name in ("events__weather", "raw__weather")}}
+
+
+MONTHS = "2013-01..2013-02"
+RAW = ("raw/flights", "raw/weather", "raw/planes", "raw/airports")
+FEATURES = "features/flight_delay"
+Content = dict[str, str]
+"""Dataset to the digest of what is in it: of its bytes, or logical for what Spark or Dask wrote."""
+
+
+def content_of(store: DatasetStore) -> Content:
+    """What the example has made in a store."""
+    trees = {name: store.commit_view(name).commit.tree for name in RAW}
+    return {**trees, FEATURES: logical_digest(store.commit_view(FEATURES).table())}
+
+
+def content_made_here(home: Path) -> Content:
+    """Run the example on this machine, in a platform that comes for it and goes again."""
+
+    def run(*arguments: str) -> None:
+        command = [*DATAMILL, "--home", str(home), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=JOB_SECONDS, check=False)
+        assert 0 == done.returncode, done.stderr
+
+    run("up", "demo")
+    try:
+        run("run", "flight_delay", "--months", MONTHS)
+        with open_store(published_connection(Deployment.load(home), "datasets")) as store:
+            return content_of(store)
+    finally:
+        run("down", "--delete-data", "--yes")
 
 
 class Demo(Mill):

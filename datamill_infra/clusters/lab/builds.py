@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from datamill_infra.clusters.commands import Commands
 
 OLDEST_GO = (1, 26)
+NO_DEBUG_INFORMATION = "-gcflags=all=-dwarf=false"
+"""A tenth of the compiler's time, for what the linker leaves out anyway."""
 # Six minutes alone on two cores; a machine that does other things as well takes several times as long.
 BUILD_SECONDS = 5400.0
 
@@ -67,9 +69,6 @@ KUBERNETES = GoProgram(
 )
 PAUSE = GoProgram("kubernetes", "pause", "./pause", {})
 COREDNS = GoProgram("coredns", "coredns", ".", {})
-NETWORK_POLICIES = GoProgram(
-    "network-policies", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", {}
-)
 HELM = GoProgram("helm", "helm", "helm.sh/helm/v4/cmd/helm", {"helm.sh/helm/v4/internal/version.version": HELM_VERSION})
 
 
@@ -110,7 +109,7 @@ class GoBuilds:
         try:
             self._commands.run(
                 [
-                    *("go", "build", "-trimpath", "-ldflags", _linker_flags(program)),
+                    *("go", "build", "-trimpath", NO_DEBUG_INFORMATION, "-ldflags", _linker_flags(program)),
                     *("-o", str(scratch / program.name), program.package),
                 ],
                 directory=lab_sources() / program.module,
@@ -150,10 +149,11 @@ class GoBuilds:
 
 
 def _linker_flags(program: GoProgram) -> str:
-    # Without symbols and debug information: half the size, and nobody debugs these here.
+    # Without symbols: half the size, and nobody debugs these here.
     return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in program.variables.items())])
 
 
 def _environment() -> dict[str, str]:
-    # Static, so that the same file runs on the node and, alone, in an image.
-    return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+    # Static, so that the same file runs on the node and, alone, in an image. And a compiler that looks for garbage at
+    # four times its size rather than at twice: it ends before that.
+    return {"GOGC": "400", **os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from datamill_infra.clusters.commands import ClusterError, RealCommands
 from datamill_infra.clusters.lab import processes
 from datamill_infra.clusters.lab.api import ApiServer, manifests
-from datamill_infra.clusters.lab.builds import COREDNS, COREDNS_VERSION, KUBERNETES, NETWORK_POLICIES, PAUSE, GoBuilds
+from datamill_infra.clusters.lab.builds import COREDNS, COREDNS_VERSION, KUBERNETES, PAUSE, GoBuilds
 from datamill_infra.clusters.lab.groups import make_group, remove_groups
 from datamill_infra.clusters.lab.images import write_image
 from datamill_infra.clusters.lab.layout import DOMAIN, Lab
@@ -81,7 +81,6 @@ class LabProvider(ClusterProvider):
         builds = GoBuilds(self._commands, notify=notify)
         programs = Programs(
             kubernetes=builds.program(KUBERNETES),
-            network_policies=builds.program(NETWORK_POLICIES),
             containerd=self._program("containerd"),
             etcd=self._program("etcd"),
         )

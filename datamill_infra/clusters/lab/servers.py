@@ -42,14 +42,12 @@ class Programs:
     """Absolute paths.
 
     Attributes:
-        kubernetes: the binary with all servers of Kubernetes.
-        network_policies: the agent that enforces NetworkPolicy.
+        kubernetes: the binary with all servers of Kubernetes, and ours.
         containerd: the container runtime.
         etcd: the store of the API server.
     """
 
     kubernetes: Path
-    network_policies: Path
     containerd: Path
     etcd: Path
 
@@ -67,7 +65,7 @@ def servers(lab: Lab, programs: Programs) -> tuple[Server, ...]:
         ("kube-scheduler", programs.kubernetes, _scheduler(lab), api),
         ("kube-proxy", programs.kubernetes, ["--config", str(lab.path("settings", "kube-proxy.yaml"))], api),
         ("local-volumes", programs.kubernetes, _local_volumes(lab), api),
-        ("network-policies", programs.network_policies, _network_policies(lab), api),
+        ("network-policies", programs.kubernetes, _network_policies(lab), api),
     ]
     environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
     return tuple(
@@ -207,9 +205,4 @@ def _network_policies(lab: Lab) -> list[str]:
         f"--kubeconfig={lab.path('settings', 'network-policies.kubeconfig')}",
         f"--hostname-override={lab.node}",
         f"--service-cluster-ip-range={lab.services}",
-        "--run-firewall=true",
-        "--run-router=false",
-        "--run-service-proxy=false",
-        "--enable-cni=false",
-        "--enable-ipv6=false",
     ]
