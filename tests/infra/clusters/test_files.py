@@ -19,7 +19,7 @@ from datamill_infra.clusters.lab.sources import lab_sources
 from datamill_infra.images.contexts import write_launcher
 from datamill_infra.model.errors import ConfigurationError
 
-PROGRAMS = Programs(Path("/k"), Path("/n"), Path("/c"), Path("/e"))
+PROGRAMS = Programs(Path("/k"), Path("/c"), Path("/e"))
 
 
 def test_image_of_a_program_is_the_same_every_time(tmp_path: Path) -> None:
