@@ -1,8 +1,8 @@
 """One writer per deployment at a time, wherever it runs: a lease in the deployment's namespace.
 
 A holder renews it; whoever wants it watches. A lease that is not renewed for its whole duration, by the clock of the
-one who watches, belongs to nobody: its holder was killed. Clocks of different machines are never compared, and a holder
-that is alive is never robbed.
+one who watches, belongs to nobody: its holder was killed. Where that can be seen, on the holder's own machine, nobody
+waits for it. Clocks of different machines are never compared, and a holder that is alive is never robbed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from datamill_infra.kubernetes.errors import ClusterError, ConflictError
-from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref
+from datamill_infra.kubernetes.objects import MANAGED_BY_LABEL, Ref, annotations_of
+from datamill_infra.kubernetes.processes import is_gone, this_process
 from datamill_infra.model.errors import LockedError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "datamill-writer"
 API_VERSION = "coordination.k8s.io/v1"
+PROCESS_ANNOTATION = "datamill.dev/process"
 DURATION_SECONDS = 15
 RENEW_SECONDS = 4.0
 WATCH_SECONDS = 1.0
@@ -36,6 +38,7 @@ class WriterLease:
         cluster: where.
         namespace: of the deployment; it exists when the lease is taken.
         holder: who asks, for the messages that others get.
+        process: its process, for others on the same machine.
         sleep: between two looks at somebody else's lease.
         clock: monotonic seconds.
     """
@@ -46,10 +49,12 @@ class WriterLease:
         namespace: str,
         holder: str,
         *,
+        process: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cluster, self.holder = cluster, holder
+        self._process = this_process() if process is None else process
         self.ref = Ref(API_VERSION, "Lease", namespace, NAME)
         self._sleep, self._clock = sleep, clock
         self._mutex = threading.Lock()
@@ -127,10 +132,11 @@ class WriterLease:
         return True
 
     def _outlive(self, seen: Object) -> None:
-        """Return when a lease was not renewed for its whole duration."""
+        """Return when a lease was not renewed for its whole duration, or its holder is seen to have ended."""
+        process = annotations_of(seen).get(PROCESS_ANNOTATION, "")
         began = self._clock()
         duration = float(seen["spec"].get("leaseDurationSeconds", DURATION_SECONDS))
-        while self._clock() - began < duration:
+        while self._clock() - began < duration and not is_gone(process):
             self._sleep(WATCH_SECONDS)
             now = self.cluster.get(self.ref)
             if now is None or not now["spec"].get("holderIdentity"):
@@ -153,9 +159,12 @@ class WriterLease:
             "renewTime": moment,
             "leaseTransitions": before.get("leaseTransitions", 0) + (0 if same else 1),
         }
+        annotations = {PROCESS_ANNOTATION: self._process}
         if found:
-            return {**found, "spec": spec}
-        metadata = {"name": NAME, "namespace": self.ref.namespace, "labels": {MANAGED_BY_LABEL: "datamill"}}
+            metadata = {**found["metadata"], "annotations": {**annotations_of(found), **annotations}}
+            return {**found, "metadata": metadata, "spec": spec}
+        labels = {MANAGED_BY_LABEL: "datamill"}
+        metadata = {"name": NAME, "namespace": self.ref.namespace, "labels": labels, "annotations": annotations}
         return {"apiVersion": API_VERSION, "kind": "Lease", "metadata": metadata, "spec": spec}
 
     def _renew(self) -> None:

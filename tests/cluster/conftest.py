@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,20 +68,22 @@ def ready() -> threading.Event:
     return threading.Event()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What goes on beside the first tests, one after the other; most of those wait for pods."""
+
+    images: Future[None]
+    here: Future[Content]
+
+
 @pytest.fixture(scope="session", autouse=True)
-def making(
+def beside(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     provider: LabProvider,
     ready: threading.Event,
-) -> Iterator[Future[None]]:
-    """The images of the charts: made, and given to the lab, beside the first tests, where any test asks for them."""
-    if not _asked_for(request, "images"):
-        yield Future()
-        return
-    require_root("Building images")
-    install_missing(RealCommands(), notify=print, programs={"buildah": "buildah", "debootstrap": "debootstrap"})
-    builder = ImageBuilder(RealCommands(), notify=print, own=sorted(OWN.iterdir()))
+) -> Iterator[Beside]:
+    """The images of the charts are made and given to the lab, and the example runs on this machine, if it is asked."""
 
     def make() -> None:
         base = builder.build_base()
@@ -91,8 +94,16 @@ def making(
         provider.load_image(NAME, archive)
         archive.unlink()
 
-    with ThreadPoolExecutor(1, thread_name_prefix="images") as pool:
-        yield pool.submit(make)
+    with ThreadPoolExecutor(1, thread_name_prefix="beside") as pool:
+        images, here = Future[None](), Future[Content]()
+        if _asked_for(request, "images"):
+            require_root("Building images")
+            install_missing(RealCommands(), notify=print, programs={"buildah": "buildah", "debootstrap": "debootstrap"})
+            builder = ImageBuilder(RealCommands(), notify=print, own=sorted(OWN.iterdir()))
+            images = pool.submit(make)
+        if _asked_for(request, "here"):
+            here = pool.submit(content_made_here, tmp_path_factory.mktemp("here") / "home")
+        yield Beside(images, here)
         ready.set()  # nobody shall wait for a lab that did not come
 
 
@@ -142,10 +153,10 @@ def helm() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def images(lab: str, making: Future[None]) -> None:
+def images(lab: str, beside: Beside) -> None:
     """The lab has the images of the charts."""
     del lab
-    making.result()
+    beside.images.result()
 
 
 @pytest.fixture(scope="session")
@@ -160,18 +171,16 @@ def lab_kubeconfig(
 
 
 @pytest.fixture(scope="session")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Content:
-    """What the example's pipelines make on this machine; their platform is gone when the one in the cluster comes."""
-    return content_made_here(tmp_path_factory.mktemp("here") / "home")
+def here(beside: Beside) -> Content:
+    """What the example's pipelines make on this machine."""
+    return beside.here.result()
 
 
 @pytest.fixture(scope="session")
-def demo(
-    request: pytest.FixtureRequest, lab_kubeconfig: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Demo]:
+def demo(lab_kubeconfig: tuple[Path, str], beside: Beside, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo with the platform as a code location: up, and at the end gone without a trace."""
-    if _asked_for(request, "here"):
-        request.getfixturevalue("here")
+    if beside.here.running():  # both at once would be too much for a small machine
+        wait([beside.here])
     file, context = lab_kubeconfig
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KUBECONFIG", str(file))
