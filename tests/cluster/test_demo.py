@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.kubernetes.objects import Object, labels_of
+from datamill_infra.kubernetes.pods import container_statuses, last_end
 from datamill_infra.orchestration.cluster_instance import cluster_instance
 
 pytestmark = pytest.mark.timeout(1800)
@@ -29,8 +30,7 @@ def test_every_component_is_healthy_and_none_waited_for_longer_than_the_graph_as
     whole, chain = critical_path(demo.deployment, demo.heard)
     assert whole <= 1.25 * chain, f"{whole:.1f} s, and the longest chain takes {chain:.1f} s"
     pods = demo.cluster.find("v1", "Pod", demo.namespace)
-    again = {pod["metadata"]["name"]: _restarts(pod) for pod in pods if _restarts(pod)}
-    assert {} == again
+    assert [] == [told for pod in pods for told in _restarts(demo, pod)]
 
 
 def test_a_second_up_writes_nothing(demo: Demo, audited: Callable[[], list[str]]) -> None:
@@ -124,8 +124,15 @@ def test_no_secret_is_anywhere_but_where_it_belongs(demo: Demo, ran: tuple[str, 
     assert [] == found
 
 
-def _restarts(pod: Object) -> int:
-    return sum(int(one["restartCount"]) for one in pod["status"].get("containerStatuses", ()))
+def _restarts(demo: Demo, pod: Object) -> list[str]:
+    """Each container that was started again: how it had ended, and what it had said last."""
+    name = pod["metadata"]["name"]
+    return [
+        f"{name}/{one['name']} {last_end(one)}: "
+        + "\n".join(demo.cluster.log(demo.namespace, name, one["name"], lines=30, previous=True))
+        for one in container_statuses(pod)
+        if one.get("restartCount")
+    ]
 
 
 def _as_policies_see(pod: Object) -> Pod:
