@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 PROC = Path("/proc")
 STATE, STARTED = 0, 19
 """Fields of ``/proc/PID/stat`` after the name, which may contain anything (proc(5), fields 3 and 22)."""
@@ -32,7 +34,9 @@ def is_gone(process: str) -> bool:
     if not place or place != _place() or not pid.isdigit():
         return False
     fields = _fields(int(pid))
-    return fields is None or fields[STARTED] != started or fields[STATE] == ZOMBIE
+    if fields is None:  # it is gone, or what it does is nobody else's business here
+        return not psutil.pid_exists(int(pid))
+    return fields[STARTED] != started or fields[STATE] == ZOMBIE
 
 
 def _place() -> str:
