@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from datamill_infra.model.deployment import Deployment
 
 LOCATION = "datamill_infra.definitions"
-BAD = ("failed", "skipped")
 
 
 def deploy(
@@ -132,7 +131,9 @@ def _run(
 
 def _judge(report: RunReport, ends: Mapping[str, Event], again: str) -> None:
     """Raise what the run came to; causes that the display has shown are not repeated."""
-    bad = {name: event for name, event in ends.items() if event.state in BAD}
+    from datamill_infra.drivers.passes import FAILURES
+
+    bad = {name: event for name, event in ends.items() if event.state in FAILURES}
     if report.status != "failed" or not bad:
         raise_for(report, again=again)
         return

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Status = Literal["changed", "unchanged", "failed", "skipped", "removed"]
 
+FAILURES = ("failed", "skipped")
+"""How it ends for a component that is not as it was asked to be."""
+
 
 @dataclass(frozen=True)
 class Event:

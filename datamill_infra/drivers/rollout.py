@@ -21,7 +21,7 @@ from datamill_infra.drivers.erasure import erase_state
 from datamill_infra.drivers.external import ExternalDriver
 from datamill_infra.drivers.health import CancelledError
 from datamill_infra.drivers.lock import current_holder
-from datamill_infra.drivers.passes import Event, Outcome, Pass, unseen
+from datamill_infra.drivers.passes import FAILURES, Event, Outcome, Pass, unseen
 from datamill_infra.drivers.publishing import Publisher
 from datamill_infra.drivers.releases import Releases
 from datamill_infra.drivers.secrets import SecretStore
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from datamill_infra.model.plan import Change
     from datamill_infra.model.states import Observed
 
-FAILURES = ("failed", "skipped")
 ATTEMPTS = 2
 """One lost answer, of a busy machine, is no reason to start a server afresh."""
 

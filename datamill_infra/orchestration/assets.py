@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from datamill_infra.drivers.lock import writer_lock
-from datamill_infra.drivers.passes import Event
+from datamill_infra.drivers.passes import FAILURES, Event
 from datamill_infra.drivers.reported import Reported
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
@@ -96,14 +96,14 @@ def _result(rollout: Rollout, event: Event) -> Result | None:
     if event.state in ("healthy", "unchanged"):
         changed, seen = event.state == "healthy", event.outcome.observed if event.outcome else None
         return facts.materialization(rollout, event.component, changed=changed, summary=event.message, observed=seen)
-    if event.state in ("failed", "skipped"):
+    if event.state in FAILURES:
         return facts.unhealthy(event.component, event.message)
     return None
 
 
 def _log(context: dg.AssetExecutionContext, event: Event) -> None:
     line = f"{event.component}: {event.state}{f': {event.message}' if event.message else ''}"
-    if event.state in ("failed", "skipped"):
+    if event.state in FAILURES:
         context.log.error(line)
     elif event.state not in PASSING or (event.state == "probing" and event.message):
         context.log.info(line)

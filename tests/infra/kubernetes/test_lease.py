@@ -93,9 +93,8 @@ def test_a_holder_that_was_killed_on_this_machine_is_not_waited_for(at: int) -> 
         cluster.create(dead._written(None))
         assert not is_gone(process)
         if at == 0:
-            child.kill()
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # killed, and nobody has asked for its end yet
-        time = Time(lambda: child.kill() if time.now == at else None)
+            kill(child.pid)
+        time = Time(lambda: kill(child.pid) if time.now == at else None)
         heir = lease(cluster, "heir", time)
         heir.acquire()
     assert at <= time.now < DURATION_SECONDS
