@@ -90,7 +90,7 @@ def _confirmed(deployment: Deployment, components: Sequence[str], board: Board, 
         if not quiet:
             board.show(event.component, event.state, event.message)
 
-    if Reported(deployment).owed:
+    if not Reported(deployment).told(components):
         return None
     began = time.monotonic()
     whole = set(components) == set(deployment.resolution.components)

@@ -74,8 +74,7 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
     driving = Driving(rollout, lambda on_event: rollout.up(None if whole else wanted, on_event=on_event))
     report = ClusterReport(rollout, context.log.warning)
     reported = Reported(rollout.deployment)
-    settles = whole or not reported.owed
-    reported.owe()
+    reported.owe(rollout.deployment.resolution.closure(wanted))
     began: dict[str, float] = {}
     for event in driving.events():
         _log(context, event)
@@ -85,8 +84,8 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
         if (result := _result(rollout, event)) is not None:
             report.add(result)
             yield result
-    if report.send() and settles:
-        reported.settle()
+    if report.send():
+        reported.settle(name for name, outcome in driving.outcomes.items() if name in wanted and outcome.succeeded)
     if failure := failure_of_outcomes(driving.outcomes):
         raise failure
 

@@ -103,7 +103,8 @@ def test_a_second_up_changes_nothing_and_says_so(deployed: Path) -> None:
 
 def test_what_a_deploy_did_not_get_to_tell_the_next_up_tells_by_a_run(deployed: Path) -> None:
     runs = runs_of(deployed)
-    Reported(Deployment.load(deployed)).owe()
+    Reported(Deployment.load(deployed)).owe(["frog"])
+    assert read(deployed, "up", "-c", "pond")["run_id"] == ""
     assert "nothing had to be changed" in datamill(deployed, "up").stdout
     assert runs + 1 == runs_of(deployed)
     assert read(deployed, "up")["run_id"] == ""
