@@ -89,6 +89,7 @@ def test_no_password_is_in_what_a_run_is_told(instance: InstanceRef, render: Ren
 
 def test_storage_names_the_driver_that_dagster_brings(instance: InstanceRef) -> None:
     assert instance.storage_data is not None
+    assert "DeploymentStorage" == instance.storage_data.class_name
     config = instance.storage_data.config_dict["postgres_db"]
     assert "postgresql+psycopg2" == config["scheme"]
     assert {"env": "DAGSTER_PG_PASSWORD"} == config["password"]

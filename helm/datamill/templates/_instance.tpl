@@ -5,16 +5,19 @@ telemetry:
 nux:
   enabled: false
 storage:
-  postgres:
-    postgres_db:
-      # SQLAlchemy's own choice is another driver by now than the one that dagster-postgres brings.
-      scheme: postgresql+psycopg2
-      hostname: {{ .Values.postgres.host | quote }}
-      port: {{ .Values.postgres.port }}
-      db_name: {{ .Values.postgres.database | quote }}
-      username: {{ .Values.postgres.username | quote }}
-      password:
-        env: DAGSTER_PG_PASSWORD
+  custom:
+    module: datamill_infra.orchestration.storage
+    class: DeploymentStorage
+    config:
+      postgres_db:
+        # SQLAlchemy's own choice is another driver by now than the one that dagster-postgres brings.
+        scheme: postgresql+psycopg2
+        hostname: {{ .Values.postgres.host | quote }}
+        port: {{ .Values.postgres.port }}
+        db_name: {{ .Values.postgres.database | quote }}
+        username: {{ .Values.postgres.username | quote }}
+        password:
+          env: DAGSTER_PG_PASSWORD
 compute_logs:
   module: datamill_infra.orchestration.compute_logs
   class: DeploymentComputeLogManager
