@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from datamill_infra.clusters.commands import ClusterError
 from datamill_infra.clusters.lab.requirements import install_missing, require_root
-from datamill_infra.images.archives import merge
+from datamill_infra.images.archives import carriers, merge
 from datamill_infra.images.contexts import gather
 from datamill_infra.images.sources import IMAGES, PROJECT, REGISTRY, files_in
 
@@ -108,12 +109,20 @@ class ImageBuilder:
 
     def _save_merged(self, references: Sequence[str], archive: Path) -> None:
         """An archive of buildah's has one image, and a layout with many it compresses, which takes longer."""
+        carried = {reference: self._configuration(reference) for reference in references}
+        whole = carriers(carried)
         with tempfile.TemporaryDirectory(prefix="datamill-images-", dir=archive.parent) as scratch:
-            parts = [Path(scratch) / f"{number}.tar" for number in range(len(references))]
-            for reference, part in zip(references, parts, strict=True):
+            parts = [Path(scratch) / f"{number}.tar" for number in range(len(whole))]
+            for reference, part in zip(whole, parts, strict=True):
                 argv = ["buildah", "push", "--quiet", reference, f"docker-archive:{part}:{reference}"]
                 self._commands.run(argv, seconds=BUILD_SECONDS)
-            merge(parts, archive)
+                del carried[reference]
+            merge(parts, archive, carried)
+
+    def _configuration(self, reference: str) -> bytes:
+        """As it is stored; its digest is that of the image."""
+        said = self._commands.run(["buildah", "inspect", "--type", "image", reference], seconds=BUILD_SECONDS)
+        return str(json.loads(said)["Config"]).encode()
 
     def _kept(self, image: Image, base: str | None) -> str:
         """The name under which what is built is found again: its tag is of all that decides the content."""

@@ -120,24 +120,43 @@ def test_several_images_go_to_one_archive(tool: str, tmp_path: Path) -> None:
     assert str(archive) in commands.ran[-1]
 
 
-def test_what_images_of_one_archive_have_in_common_is_in_it_once(tmp_path: Path) -> None:
-    def pushed(argv: Sequence[str]) -> str:
-        _, file, name, tag = argv[-1].split(":")
-        files = {
-            "base.tar": b"layer",
-            f"{name}.tar": name.encode(),
-            "manifest.json": json.dumps([f"{name}:{tag}"]).encode(),
-        }
-        with tarfile.open(file, "w") as tar:
-            for entry, content in files.items():
-                info = tarfile.TarInfo(entry)
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-        return ""
+LAYERS = {"a:1": ["base"], "b:1": ["base", "b"], "c:1": ["base", "c"], "d:1": ["base", "c"]}
 
-    archive = tmp_path / "images.tar"
-    builder(FakeCommands(pushed, programs=["buildah"])).save(["a:1", "b:1"], archive)
+
+def stored(argv: Sequence[str]) -> str:
+    """As buildah answers, of images with these layers."""
+    if "inspect" in argv:
+        return json.dumps({"Config": configuration(argv[-1])})
+    _, file, name, tag = argv[-1].split(":")
+    listed = [f"{layer}.tar" for layer in LAYERS[f"{name}:{tag}"]]
+    files = {layer: layer.encode() for layer in listed}
+    files[f"{name}.json"] = configuration(f"{name}:{tag}").encode()
+    one = {"Config": f"{name}.json", "RepoTags": [f"{name}:{tag}"], "Layers": listed}
+    files["manifest.json"] = json.dumps([one]).encode()
+    with tarfile.open(file, "w") as tar:
+        for entry, content in files.items():
+            info = tarfile.TarInfo(entry)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return ""
+
+
+def configuration(reference: str) -> str:
+    return json.dumps({"of": reference, "rootfs": {"diff_ids": [f"sha256:{layer}" for layer in LAYERS[reference]]}})
+
+
+def test_what_images_of_one_archive_have_in_common_is_read_and_written_once(tmp_path: Path) -> None:
+    archive, commands = tmp_path / "images.tar", FakeCommands(stored, programs=["buildah"])
+    builder(commands).save(list(LAYERS), archive)
+    assert ["b:1", "c:1"] == [argv[-2] for argv in commands.ran if "push" in argv]
     with tarfile.open(archive) as tar:
-        assert ["a.tar", "b.tar", "base.tar", "manifest.json"] == sorted(tar.getnames())
-        assert ["a:1", "b:1"] == json.load(tar.extractfile("manifest.json") or io.BytesIO())
+        names = tar.getnames()
+        files = {name: (tar.extractfile(name) or io.BytesIO()).read() for name in names}
+    assert len(files) == len(names)
+    assert ["b.tar", "base.tar", "c.tar"] == sorted(name for name in files if name.endswith(".tar"))
+    images = {one["RepoTags"][0]: one for one in json.loads(files["manifest.json"])}
+    assert LAYERS == {name: [layer.removesuffix(".tar") for layer in one["Layers"]] for name, one in images.items()}
+    assert {name: configuration(name) for name in LAYERS} == {
+        name: files[one["Config"]].decode() for name, one in images.items()
+    }
     assert [archive] == list(tmp_path.iterdir())
