@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from datamill_infra.kubernetes.pods import trouble
+from datamill_infra.kubernetes.pods import given_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,8 @@ def hopeless(pods: Sequence[Object], events: Sequence[Object]) -> str | None:
         pods: of the job.
         events: about the job itself.
     """
-    for pod in pods:
-        found = trouble(pod)
-        if found and found.final:
-            return str(found)
+    if cause := next(filter(None, map(given_up, pods)), None):
+        return str(cause)
     refused = [event for event in events if event.get("reason") == REFUSED]
     if refused and not pods:
         return f"no pod could be made: {refused[-1].get('message', REFUSED)}"

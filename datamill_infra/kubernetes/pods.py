@@ -100,6 +100,12 @@ def trouble(pod: Object) -> Trouble | None:
     return None
 
 
+def given_up(pod: Object) -> Trouble | None:
+    """What keeps a pod from running and is not cured by waiting, or ``None``."""
+    found = trouble(pod)
+    return found if found and found.final else None
+
+
 def story(pod: Object) -> str:
     """What happened to its containers, a sentence; empty when nothing did."""
     told = [

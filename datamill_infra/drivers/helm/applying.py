@@ -11,7 +11,7 @@ from datamill_infra.drivers.helm.records import COMPONENT_LABEL, DEPLOYED, DIGES
 from datamill_infra.kubernetes import definitions
 from datamill_infra.kubernetes.objects import Ref
 from datamill_infra.kubernetes.ownership import added_fields, removal
-from datamill_infra.kubernetes.pods import explain, pods_of, trouble
+from datamill_infra.kubernetes.pods import explain, given_up, pods_of, trouble
 from datamill_infra.kubernetes.readiness import stuck, unready
 from datamill_infra.model.errors import PlatformError, UnhealthyError
 from datamill_infra.model.units import RolloutReady
@@ -75,6 +75,7 @@ class Applier:
             LockedError: the lease was lost.
         """
         unit = seen.unit
+        lost = [pod for pod in pods_of(self.cluster, unit.namespace, unit.release) if given_up(pod)]
         self._define(seen, notify, every=self._outdated(seen, digest))
         if seen.record and seen.record.pending:
             self._forget(seen.record, notify)
@@ -92,6 +93,8 @@ class Applier:
             self.cluster.delete(ref)
         for ref in dict.fromkeys([*seen.differing, *seen.added]):
             self._take_back(ref, notify)
+        # What they lacked may be there by now, and nobody looks again for up to five minutes.
+        self._replace(lost, "which could not start", notify)
 
     def _define(self, seen: Sighting, notify: Notify, *, every: bool) -> None:
         """Apply definitions before anything of their kinds is, and wait until they are served.
@@ -201,11 +204,11 @@ class Applier:
             instruction="Find out who writes them: `kubectl get --show-managed-fields`.",
         )
 
-    def _replace(self, pods: Sequence[Object], notify: Notify) -> None:
-        """Delete pods that would stay as they are for ever; their controller makes them anew."""
+    def _replace(self, pods: Sequence[Object], why: str, notify: Notify) -> None:
+        """Delete pods that would stay as they are; their controller makes them anew."""
         for ref in map(Ref.of, pods):
             self._check()
-            notify("replacing", f"{ref}, which is of an older revision and does not run")
+            notify("replacing", f"{ref}, {why}")
             self.cluster.delete(ref)
 
     def _awaited(self, unit: RenderedUnit, wanted: Readiness, notify: Notify, cancelled: Callable[[], bool]) -> None:
@@ -239,7 +242,7 @@ class Applier:
                 raise CancelledError(f"Interrupted while waiting for {ref}.", instruction="`datamill up` continues.")
             pods = pods_of(self.cluster, unit.namespace, unit.release)
             if found and (left := [pod for pod in pods if stuck(found, pod)]):
-                self._replace(left, notify)
+                self._replace(left, "which is of an older revision and does not run", notify)
                 continue
             causes = [cause for pod in pods if (cause := trouble(pod))]
             if self._clock() >= next_notice:

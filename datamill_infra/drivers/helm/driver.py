@@ -41,14 +41,7 @@ from datamill_infra.kubernetes.following import follow
 from datamill_infra.kubernetes.forwarding import ADDRESS, Forwards, split_address
 from datamill_infra.kubernetes.lease import WriterLease
 from datamill_infra.kubernetes.objects import INSTANCE_LABEL, Ref
-from datamill_infra.kubernetes.pods import (
-    explain,
-    is_ready,
-    log_lines,
-    pods_of,
-    started_at,
-    trouble,
-)
+from datamill_infra.kubernetes.pods import explain, given_up, is_ready, log_lines, pods_of, started_at
 from datamill_infra.kubernetes.survey import Survey
 from datamill_infra.model.causes import CauseKind, Finding, causes_first
 from datamill_infra.model.desired import digest
@@ -258,7 +251,10 @@ class HelmDriver(Driver):
     def starting(self, component: str) -> bool:
         """See :meth:`Driver.starting`."""
         budget = self.deployment.spec(component).health.start_seconds
-        for _, pod in self._pods(component):
+        pods = [pod for _, pod in self._pods(component)]
+        if any(map(given_up, pods)):
+            return False
+        for pod in pods:
             began = started_at(pod)
             if not is_ready(pod) and (began is None or (datetime.now(UTC) - began).total_seconds() < budget):
                 return True
@@ -270,8 +266,8 @@ class HelmDriver(Driver):
         """See :meth:`Driver.wait`."""
 
         def hopeless() -> str | None:
-            causes = [cause for _, pod in self._pods(component) if (cause := trouble(pod)) and cause.final]
-            return str(causes[0]) if causes else None
+            causes = (given_up(pod) for _, pod in self._pods(component))
+            return next((str(cause) for cause in causes if cause), None)
 
         return wait_healthy(
             component,

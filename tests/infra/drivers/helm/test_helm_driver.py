@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from infra.drivers.helm.pond import NAMESPACE, Pond, render
 
+from datamill_infra.drivers.helm import applying
 from datamill_infra.drivers.helm.fake import FakeHelm
 from datamill_infra.kubernetes.objects import Object, Ref
 from datamill_infra.kubernetes.pods import is_ready
@@ -253,7 +254,27 @@ def test_a_pod_that_never_ran_makes_room_for_the_next_revision(pond: Pond) -> No
     assert "in-sync" == pond.states()["frog"]
 
 
-def test_a_pod_that_never_ran_and_was_left_by_a_killed_up_is_told_and_replaced(pond: Pond) -> None:
+def test_a_pod_that_had_given_up_is_made_anew_once_what_it_lacked_is_there(pond: Pond) -> None:
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    pond.up()
+    pond.trouble.clear()  # an image has been loaded, say; the kubelet looks again in its own time
+    assert "ErrImageNeverPull" in str(pond.cluster.objects[pond.ref("Pod", "frog-0")])
+    pond.written()
+    assert {"frog": "changed", "fly": "changed"} == pond.statuses()
+    assert "delete Pod frog-0" in pond.written()
+
+
+def test_a_pod_that_had_given_up_and_does_so_again_is_told_again(pond: Pond) -> None:
+    pond.trouble["frog"] = "ErrImageNeverPull"
+    pond.up()
+    pond.written()
+    assert "pod frog-0: ErrImageNeverPull (no such image)" in pond.up()["frog"].message
+    assert 1 == pond.written().count("delete Pod frog-0")
+
+
+def test_a_pod_that_never_ran_and_was_left_by_a_killed_up_is_told_and_replaced(
+    pond: Pond, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pond.up()
     pond.trouble["frog"] = "ErrImageNeverPull"
     pond.write("components: {frog: {values: {colour: blue}}}\n")
@@ -262,7 +283,9 @@ def test_a_pod_that_never_ran_and_was_left_by_a_killed_up_is_told_and_replaced(p
     pond.write()
     driver = pond.driver
     (seen,) = driver.observer.look("frog", driver.cluster)
-    driver.applier.apply(seen, driver.desired("frog").digest, lambda *_: None)
+    with monkeypatch.context() as killed:  # after Helm's work
+        killed.setattr(applying, "given_up", lambda _: None)
+        driver.applier.apply(seen, driver.desired("frog").digest, lambda *_: None)
     assert ("Pod frog-0 is of an older revision and does not run.",) == pond.driver.observe("frog").drift
     assert {"frog": "changed", "fly": "unchanged"} == pond.statuses()
     assert "in-sync" == pond.states()["frog"]
