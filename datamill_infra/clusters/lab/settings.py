@@ -133,9 +133,6 @@ def _cni(lab: Lab) -> dict[str, Any]:
     }
 
 
-CRASH_BACK_OFF = "5s"
-
-
 def _kubelet(lab: Lab) -> dict[str, Any]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -165,7 +162,7 @@ def _kubelet(lab: Lab) -> dict[str, Any]:
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1Gi", "imagefs.available": "1Gi"},
         # What crashes is somebody's who is looking at it: 10 s and twice as long each time are for servers left alone.
         "featureGates": {"KubeletCrashLoopBackOffMax": True},
-        "crashLoopBackOff": {"maxContainerRestartPeriod": CRASH_BACK_OFF},
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "5s"},
     }
 
 
