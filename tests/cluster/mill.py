@@ -138,11 +138,12 @@ def random_edit(mill: Mill, chance: random.Random, number: int) -> Edit:
     """Something that a person with ``kubectl`` might do to one object."""
     objects = mill.rendered()
     item = chance.choice(objects)
-    ref = Ref.of(item)
     workload = chance.choice([one for one in objects if one["kind"] == "StatefulSet"])
-    kind = chance.choice(
-        ["label", "annotation", "delete", "scale", "environment", "grace", "data", "own-label", "twin"]
-    )
+    kinds = ["label", "annotation", "scale", "environment", "grace", "data", "own-label", "twin"]
+    there = [one["kind"] for one in objects]
+    # What is not there can't be edited, so the last of each kind stays.
+    spare = [one for one in objects if there.count(one["kind"]) > 1]
+    kind = chance.choice([*kinds, "delete"] if spare else kinds)
     name = f"stray-{number}"
     patches: dict[str, tuple[Object, str, Object]] = {
         "label": (item, f"metadata.labels.{name} was added", {"metadata": {"labels": {name: "x"}}}),
@@ -170,6 +171,7 @@ def random_edit(mill: Mill, chance: random.Random, number: int) -> Edit:
         ),
     }
     if kind == "delete":
+        ref = Ref.of(chance.choice(spare))
         return f"{ref} is missing", lambda mill: mill.cluster.delete(ref)
     if kind == "twin":
         source = next(one for one in objects if one["kind"] == "ConfigMap")
