@@ -97,6 +97,7 @@ class HelmDriver(Driver):
         self.renderer = UnitRenderer(deployment, self.helm, charts)
         self.secret_store = SecretStore(deployment.secrets_file)
         self._given, self._lossy = cluster, lossy
+        self._desired: dict[str, Desired] = {}
 
     @functools.cached_property
     def cluster(self) -> Cluster:
@@ -167,12 +168,14 @@ class HelmDriver(Driver):
         return Returns(self.cluster, self.applier)
 
     def desired(self, component: str) -> Desired:
-        """See :meth:`Driver.desired`. Facts are the fields of every rendered object."""
-        units = self.renderer.units(component)
-        objects = {unit.told(ref): fields(item) for unit in units for ref, item in unit.by_ref.items()}
-        facts: dict[str, object] = {"objects": objects}
-        variant = self.deployment.resolution.members[component].variant
-        return Desired(component, "helm", variant, facts, digest(facts))
+        """See :meth:`Driver.desired`. Facts are the fields of every rendered object, which is rendered once."""
+        if component not in self._desired:
+            units = self.renderer.units(component)
+            objects = {unit.told(ref): fields(item) for unit in units for ref, item in unit.by_ref.items()}
+            facts: dict[str, object] = {"objects": objects}
+            variant = self.deployment.resolution.members[component].variant
+            self._desired[component] = Desired(component, "helm", variant, facts, digest(facts))
+        return self._desired[component]
 
     def observe(self, component: str) -> Observed:
         """See :meth:`Driver.observe`."""
