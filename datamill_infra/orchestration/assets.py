@@ -6,7 +6,6 @@ drivers' tests hold to its promises without Dagster. Failed components fail the 
 """
 
 # No postponed annotations here: Dagster looks at those of steps when they are defined.
-import time
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -24,7 +23,7 @@ from datamill_infra.orchestration.reporting import ClusterReport
 
 Result = dg.MaterializeResult[None] | dg.AssetCheckResult
 
-PASSING = ("waiting", "checking", "probing", "claims")
+PASSING = ("waiting", "checking", "awaiting", "rolling out", "probing", "claims")
 """For a live display only: each line of a run's log is a transaction of Dagster's storage."""
 
 
@@ -75,10 +74,8 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
     report = ClusterReport(rollout, context.log.warning)
     reported = Reported(rollout.deployment)
     reported.owe(rollout.deployment.resolution.closure(wanted))
-    began: dict[str, float] = {}
     for event in driving.events():
         _log(context, event)
-        began.setdefault(event.component, time.monotonic())
         if event.component not in wanted:
             continue
         if (result := _result(rollout, event)) is not None:

@@ -218,7 +218,7 @@ class Applier:
                 raise CancelledError(
                     f"Interrupted while waiting for {subject}.", instruction="`datamill up` continues."
                 )
-            notify("waiting", f"{subject}: {reason}")
+            notify("awaiting", f"{subject}: {reason}")
             if self._clock() - began > wanted.seconds:
                 detail = explain(self.cluster, unit.namespace, unit.release)
                 raise UnhealthyError(
@@ -246,7 +246,7 @@ class Applier:
                 continue
             causes = [cause for pod in pods if (cause := trouble(pod))]
             if self._clock() >= next_notice:
-                notify("waiting", "; ".join([f"{ref}: {reason}", *map(str, causes)]))
+                notify("rolling out", "; ".join([f"{ref}: {reason}", *map(str, causes)]))
                 next_notice = self._clock() + NOTICE_SECONDS
             final = next((cause for cause in causes if cause.final), None)
             if final or self._clock() - began > wanted.seconds:

@@ -10,6 +10,7 @@ from infra.drivers.helm.pond import NAMESPACE, Pond, render
 
 from datamill_infra.drivers.helm import applying
 from datamill_infra.drivers.helm.fake import FakeHelm
+from datamill_infra.drivers.passes import Event
 from datamill_infra.kubernetes.objects import Object, Ref
 from datamill_infra.kubernetes.pods import is_ready
 from datamill_infra.model.errors import ConfigurationError, LockedError, UnhealthyError
@@ -185,6 +186,15 @@ def test_an_image_that_is_not_to_be_had_fails_at_once_and_stops_only_what_needs_
     outcomes = pond.up()
     assert {"frog": "failed", "fly": "skipped"} == {name: one.status for name, one in outcomes.items()}
     assert "pod frog-0: ErrImageNeverPull (no such image)" in outcomes["frog"].message
+
+
+def test_a_display_hears_what_is_lacking_and_that_the_work_goes_on(pond: Pond) -> None:
+    heard: list[Event] = []
+    pond.trouble["frog"] = "ContainerCreating"
+    pond.up("frog", on_event=heard.append)
+    (waited,) = {event.message for event in heard if event.state == "rolling out"}
+    assert "StatefulSet frog: 0 of 1 pods are ready" == waited
+    assert ["waiting"] == [event.state for event in heard if event.state == "waiting"]  # only before it begins
 
 
 def test_a_failed_upgrade_of_a_stateless_unit_goes_back_to_the_last_good_revision(pond: Pond) -> None:
