@@ -9,7 +9,10 @@ from a silent server.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import KafkaError, KafkaException
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
     from datamill_infra.capabilities.attempt import Observation
     from datamill_infra.model.connections import ResolvedConnection
 
+    Answers = SimpleQueue[tuple[AdminClient, ClusterMetadata | KafkaException]]
+    """Which client was told what."""
+
 DEFAULT_PORT = 9092
 PROVISION_SECONDS = 30.0
-# One request for metadata; between two of them we look whether the login was refused.
+# How often we look whether the login was refused while we wait for metadata.
 SLICE_SECONDS = 0.5
 REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001  (librdkafka's own codes begin so)
 
@@ -112,21 +118,41 @@ class _Admin:
         self._client = AdminClient(self._options)
 
     def metadata(self) -> ClusterMetadata:
-        """Of the cluster, with all topics."""
-        patience = SLICE_SECONDS
+        """Of the cluster, with all topics.
+
+        A client that has heard where the brokers say that they are asks them there, which through a forwarded port
+        means nothing. Then another one asks, too, and the first answer counts.
+        """
+        doing, patience = "asking for the cluster's metadata", SLICE_SECONDS
+        answers: Answers = SimpleQueue()
+        asking = {self._client}
+        self._ask(self._client, answers, self._attempt.left(doing))
         while True:
-            remaining = self._attempt.left("asking for the cluster's metadata")
+            answer = None
+            with contextlib.suppress(Empty):
+                self._client, answer = answers.get(timeout=min(patience, self._attempt.left(doing)))
+            if answer is not None and not isinstance(answer, KafkaException):
+                return answer
+            self._give_up_when_refused(asking)
+            if self._attempt.spent > self._attempt.timeout - SLICE_SECONDS / 2:
+                raise self._attempt.failed(self._reason(answer)) from None
+            if any(said.code() == KafkaError._RESOLVE for said in self._errors):  # noqa: SLF001  (as above)
+                self._client, patience = AdminClient(self._options), 2 * patience
+                self._errors.clear()
+            elif answer is None:
+                continue
+            asking.add(self._client)
+            self._ask(self._client, answers, self._attempt.left(doing))
+
+    @staticmethod
+    def _ask(client: AdminClient, answers: Answers, seconds: float) -> None:
+        def ask() -> None:
             try:
-                return self._client.list_topics(timeout=min(remaining, patience))
+                answers.put((client, client.list_topics(timeout=seconds)))
             except KafkaException as error:
-                self._give_up_when_refused()
-                if self._attempt.spent > self._attempt.timeout - SLICE_SECONDS / 2:
-                    raise self._attempt.failed(self._reason(error)) from None
-                if any(said.code() == KafkaError._RESOLVE for said in self._errors):  # noqa: SLF001  (as above)
-                    # The answer came after we had stopped waiting, and now the client asks where the brokers say that
-                    # they are, which through a forwarded port means nothing: ask anew, and wait longer.
-                    self._client, patience = AdminClient(self._options), 2 * patience
-                    self._errors.clear()
+                answers.put((client, error))
+
+        threading.Thread(target=ask, name="kafka-metadata", daemon=True).start()
 
     def create(self, wanted: Mapping[str, NewTopic]) -> None:
         """Create what is missing, and wait until it can be used."""
@@ -145,15 +171,17 @@ class _Admin:
         while any(topic.topic not in self.metadata().topics for topic in missing):
             self._attempt.left("waiting for the new topics to appear")
 
-    def _give_up_when_refused(self) -> None:
-        self._client.poll(0)  # delivers what happened on the way
+    def _give_up_when_refused(self, asking: Iterable[AdminClient]) -> None:
+        for client in asking:
+            client.poll(0)  # delivers what happened on the way
         for error in self._errors:
             if error.code() in REFUSED:
                 raise self._attempt.refused(error.str())
 
-    def _reason(self, error: KafkaException) -> str:
+    def _reason(self, error: KafkaException | None) -> str:
         told = [said.str() for said in self._errors if said.code() != KafkaError._ALL_BROKERS_DOWN]  # noqa: SLF001
-        return told[-1] if told else f"it accepts connections but does not answer as Kafka ({error.args[0].str()})"
+        why = error.args[0].str() if error else "no metadata"
+        return told[-1] if told else f"it accepts connections but does not answer as Kafka ({why})"
 
 
 def _reach(connection: ResolvedConnection, timeout: float) -> Attempt:
