@@ -205,13 +205,13 @@ class ApiServer(Cluster):
         own = client.CoreV1Api(client.ApiClient(self._client.configuration))
         try:
             forward = portforward(own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-        except Exception as error:  # the websocket's own kinds of errors come as they are
+            # Its thread ends without closing the connection when the server ends the stream first.
+            weakref.finalize(forward, forward.websocket.shutdown)
+            # What came together with the server's answer has been decrypted, and its thread waits for the socket, which
+            # is read already: with a server that speaks first, for ever. The answer to a ping wakes it.
+            forward.websocket.ping()
+        except Exception as error:  # the websocket's own kinds of errors come as they are, also when nobody listens
             raise self._failed("CONNECT", f"pod {pod}, port {port}", error) from error
-        # What came together with the server's answer has been decrypted, and its thread waits for the socket, which is
-        # read already: with a server that speaks first, for ever. The answer to a ping wakes it.
-        forward.websocket.ping()
-        # Its thread ends without closing the connection when the server ends the stream first.
-        weakref.finalize(forward, forward.websocket.shutdown)
         return cast("socket.socket", forward.socket(port))
 
     def _path(self, api_version: str, kind: str, namespace: str, name: str = "") -> str | None:

@@ -42,6 +42,7 @@ CLAIM_WAITS = frozenset({"WaitForFirstConsumer", "WaitForPodScheduled", "Externa
 """Events of a claim that is on its way."""
 
 OUT_OF_MEMORY = "OOMKilled"
+SEARCHED_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -221,10 +222,12 @@ def _mounts(place: Place, subject: str, said: Sequence[tuple[str, str]], pod: Ob
 def _running(place: Place, pod: Object, subject: str, said: Sequence[tuple[str, str]]) -> Iterator[Finding]:
     """About containers that were started at least once."""
     for status in container_statuses(pod):
-        lines = tuple(_log(place, pod, status))
-        ended = last_end(status)
-        if unknown := next((line for line in reversed(lines) if UNKNOWN_NAME.search(line)), None):
-            yield _dns(place, subject, unknown, lines)
+        said_last = _log(place, pod, status)
+        lines, ended = tuple(said_last[-LOG_LINES:]), last_end(status)
+        unknown = next((line for line in reversed(said_last) if UNKNOWN_NAME.search(line)), None)
+        # What it said a while ago may have been cured since.
+        if unknown and (unknown in lines or _name_server_is_away(place)):
+            yield _dns(place, subject, unknown, lines if unknown in lines else (unknown,))
         if ended and not status.get("ready"):
             step = _crash_step(place, ended)
             again = f", {status['restartCount']} times so far" if status.get("restartCount") else ""
@@ -244,8 +247,7 @@ def _crash_step(place: Place, ended: str) -> str:
 
 def _dns(place: Place, subject: str, line: str, lines: tuple[str, ...]) -> Finding:
     named = SERVICE.search(line)
-    servers = place.cluster.find("v1", "Pod", "kube-system", "k8s-app=kube-dns")
-    if servers and not any(is_ready(pod) for pod in servers):
+    if _name_server_is_away(place):
         step = (
             f"Repair it first: `kubectl --context {place.cluster.context} -n kube-system get pods -l k8s-app=kube-dns`."
         )
@@ -257,11 +259,22 @@ def _dns(place: Place, subject: str, line: str, lines: tuple[str, ...]) -> Findi
     return Finding(CauseKind.DNS, subject, f"a name is not known: {line.strip()}", step, lines)
 
 
+def _name_server_is_away(place: Place) -> bool:
+    """Where a cluster has one under the label that all have agreed on."""
+    services = place.cluster.find("v1", "Service", "kube-system", "k8s-app=kube-dns")
+    servers = place.cluster.find("v1", "Pod", "kube-system", "k8s-app=kube-dns")
+    return bool(services or servers) and not any(is_ready(pod) for pod in servers)
+
+
 def _log(place: Place, pod: Object, status: Object) -> list[str]:
-    """The last lines of the container that failed: of the one before when the present one has not said anything."""
+    """The last lines of the container that failed: of the one before when the present one has not said anything.
+
+    More than is shown, of one that is not ready: between two tries to find a name some servers say a lot.
+    """
     name, container = str(pod["metadata"]["name"]), str(status["name"])
     again = bool(status.get("restartCount")) and "running" not in status.get("state", {})
-    return place.cluster.log(place.namespace, name, container, lines=LOG_LINES, previous=again)
+    lines = LOG_LINES if status.get("ready") else SEARCHED_LINES
+    return place.cluster.log(place.namespace, name, container, lines=lines, previous=again)
 
 
 def _started(pod: Object) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from datamill_infra.cli.cluster import DEFAULT_NAME, VERBS, provider_option
+from datamill_infra.model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datamill_infra.clusters.place import Place
@@ -21,6 +23,12 @@ def command(archives: tuple[Path, ...], name: str, kind: str, *, place: Place) -
     """Load each archive and print the references under which the nodes know its images."""
     from datamill_infra.clusters.providers import provider
 
+    for archive in archives:
+        if not tarfile.is_tarfile(archive):
+            raise ConfigurationError(
+                f"{archive} is no archive of images.",
+                instruction="Make one: `datamill cluster build-images --output FILE`, or `docker save -o FILE IMAGE`.",
+            )
     chosen = provider(kind, place)
     for archive in archives:
         for reference in chosen.load_image(name, archive):

@@ -6,6 +6,7 @@ import pytest
 
 from datamill_infra.cli.clusters import new_target, require_context, require_embedded
 from datamill_infra.cli.deployments import open_deployment, open_or_make_deployment, preview_deployment
+from datamill_infra.cli.root import run
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import ConfigurationError
 
@@ -56,3 +57,12 @@ def test_what_runs_on_this_machine_only_is_refused_on_a_cluster(home: Path) -> N
     made = open_or_make_deployment(str(home), "small", context="kind-mill", target="kind")
     with pytest.raises(ConfigurationError, match="pipelines run for deployments on this machine only"):
         require_embedded(made, "pipelines run")
+
+
+def test_a_file_that_is_no_archive_is_not_given_to_a_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "deployment.yaml"
+    file.write_text("flavour: demo\n", encoding="utf-8")
+    assert 5 == run(["cluster", "load-image", "--provider", "lab", str(file)])
+    assert "deployment.yaml is no archive of images." in capsys.readouterr().err

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from infra.kubernetes.standin import StandIn
 
+from datamill_infra.kubernetes import api
 from datamill_infra.kubernetes.api import FORWARDING, ApiServer, mute_forwards
 from datamill_infra.kubernetes.cluster import Cluster, Kind
-from datamill_infra.kubernetes.errors import ConflictError, InvalidObjectError, RefusedError, UnreachableError
+from datamill_infra.kubernetes.errors import (
+    ClusterError,
+    ConflictError,
+    InvalidObjectError,
+    RefusedError,
+    UnreachableError,
+)
 from datamill_infra.kubernetes.memory import MemoryCluster
 from datamill_infra.kubernetes.objects import Object, Ref
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
@@ -133,6 +142,22 @@ def test_a_stream_reaches_a_pods_port_and_ends_with_it(both: Both) -> None:
     stream.close()
     thread.join()
     listener.close()
+
+
+def test_a_stream_that_ends_before_it_was_used_is_an_error_of_ours(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del standin
+
+    def gone() -> None:
+        raise ssl.SSLEOFError("EOF occurred in violation of protocol")
+
+    class Stream:  # of a pod where nobody listens
+        websocket = SimpleNamespace(ping=gone, shutdown=lambda: None)
+
+    monkeypatch.setattr(api, "portforward", lambda *_, **__: Stream())
+    with pytest.raises(ClusterError, match="EOF occurred"):
+        ApiServer("stand-in").connect("mill", "kafka-0", 9092)
 
 
 def test_what_we_may_do_is_asked_and_what_we_may_not_is_told(standin: StandIn) -> None:

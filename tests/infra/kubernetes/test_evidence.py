@@ -185,6 +185,18 @@ def test_a_name_server_that_is_away_is_told_first(bog: Bog) -> None:
     assert "the cluster's name server: none of its pods is ready" == str(bog.first())
 
 
+@pytest.mark.parametrize(("away", "kind"), [(True, CauseKind.DNS), (False, CauseKind.PROBE)])
+def test_a_name_that_was_not_known_a_while_ago_matters_while_the_name_server_is_away(
+    bog: Bog, *, away: bool, kind: CauseKind
+) -> None:
+    bog.cluster.logs["frog-0", "web"] = ["UnknownHostException: pond.mill.svc", *["waiting"] * 100]
+    bog.pod({"running": {}})
+    service = {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}}
+    if away:  # not even a pod
+        bog.cluster.put({"apiVersion": "v1", "kind": "Service", "metadata": service, "spec": {}})
+    assert kind is bog.first().kind
+
+
 def test_a_probe_that_fails_is_told_in_its_words(bog: Bog) -> None:
     bog.event("Pod", "frog-0", "Unhealthy", "Readiness probe failed: 503")
     bog.pod({"running": {}})
