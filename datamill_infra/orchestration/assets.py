@@ -82,7 +82,7 @@ def _bring_up(context: dg.AssetExecutionContext, rollout: Rollout, wanted: Seque
             report.add(result)
             yield result
     if report.send():
-        reported.settle(name for name, outcome in driving.outcomes.items() if name in wanted and outcome.succeeded)
+        reported.settle(wanted)
     if failure := failure_of_outcomes(driving.outcomes):
         raise failure
 

@@ -9,6 +9,7 @@ import pytest
 
 from datamill_infra.definitions import build_definitions
 from datamill_infra.drivers.lock import writer_lock
+from datamill_infra.drivers.reported import Reported
 from datamill_infra.drivers.rollout import Rollout
 from datamill_infra.model.deployment import Deployment
 from datamill_infra.model.errors import ConfigurationError
@@ -84,6 +85,16 @@ def test_a_second_deploy_changes_nothing_and_says_so(home: Path, instance: dg.Da
     assert [first["pond"]["changed"], second["pond"]["changed"]] == [True, False]
     assert str(second["pond"]["datamill/summary"]).startswith("unchanged")
     assert processes[0] == processes[1]
+
+
+def test_nobody_takes_a_deploy_for_recorded_before_it_has_ended(home: Path, instance: dg.DagsterInstance) -> None:
+    reported, during = Reported(Deployment.load(home)), list[bool]()
+    run(home, instance)
+    assert reported.told(["pond", "frog"])
+    with watched_by(lambda _: during.append(reported.told(["frog"]))):
+        run(home, instance)
+    assert {False} == set(during)
+    assert reported.told(["pond", "frog"])
 
 
 def test_every_flavour_that_the_deployment_contains_has_its_pair_of_jobs(home: Path) -> None:
