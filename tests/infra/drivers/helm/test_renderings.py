@@ -65,7 +65,9 @@ def test_what_nobody_asks_for_goes(tmp_path: Path) -> None:
     assert {"used.json", "new.json"} == {file.name for file in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("changed", ["program", "release", "namespace", "chart", "file", "values", "order"])
+@pytest.mark.parametrize(
+    "changed", ["program", "program of the same size", "release", "namespace", "chart", "file", "values", "order"]
+)
 def test_everything_that_decides_a_rendering_is_in_its_digest(tmp_path: Path, changed: str) -> None:
     program, chart = tmp_path / "helm", tmp_path / "chart"
     (chart / "templates").mkdir(parents=True)
@@ -77,6 +79,8 @@ def test_everything_that_decides_a_rendering_is_in_its_digest(tmp_path: Path, ch
     assert before == digest_of(program, release, namespace, chart, files)
     if changed == "program":
         program.write_text("a newer one")
+    elif changed == "program of the same size":
+        os.utime(program, (0, 0))
     elif changed == "chart":
         (chart / "Chart.yaml").write_text("Chart_yaml")
     elif changed == "file":
