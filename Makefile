@@ -50,7 +50,7 @@ test-faults: dev ## The fault bench with its large counts (under 40 min)
 	$(BIN)/pytest -n 2 tests/faults -m "faults or control" --timeout 2400
 
 test-cluster: dev ## A real Kubernetes is built, the demo and its pipelines run there, all is removed (needs root and Go)
-	$(BIN)/pytest -m cluster --durations 25
+	$(BIN)/pytest tests/cluster -m cluster --durations 25
 
 test-cluster-faults: dev ## Kills, edits and looks on the real Kubernetes with their large counts (needs root and Go)
 	DATAMILL_LARGE=1 $(BIN)/pytest tests/cluster/test_releases.py -m cluster --timeout 5400
