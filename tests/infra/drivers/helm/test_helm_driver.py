@@ -65,6 +65,13 @@ def test_another_machine_takes_the_secrets_of_the_cluster(pond: Pond) -> None:
     assert [] == pond.written()
 
 
+def test_what_another_machine_deployed_is_not_confirmed_before_it_is_known_here(pond: Pond) -> None:
+    pond.up()
+    assert {"frog", "fly"} == pond.rollout.confirm().keys()
+    pond.driver.deployment.releases_file.unlink()
+    assert {} == pond.rollout.confirm()
+
+
 def test_a_plan_says_which_fields_of_which_objects_change(pond: Pond) -> None:
     pond.up()
     pond.write("components: {frog: {values: {colour: blue}}}\n")
