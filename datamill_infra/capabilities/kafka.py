@@ -135,7 +135,7 @@ class _Admin:
                 return answer
             self._give_up_when_refused(asking)
             if self._attempt.spent > self._attempt.timeout - SLICE_SECONDS / 2:
-                raise self._attempt.failed(self._reason(answer)) from None
+                raise self._attempt.failed(self._reason(answer))
             if any(said.code() == KafkaError._RESOLVE for said in self._errors):  # noqa: SLF001  (as above)
                 self._client, patience = AdminClient(self._options), 2 * patience
                 self._errors.clear()

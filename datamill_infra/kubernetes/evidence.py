@@ -224,10 +224,8 @@ def _running(place: Place, pod: Object, subject: str, said: Sequence[tuple[str, 
     for status in container_statuses(pod):
         said_last = _log(place, pod, status)
         lines, ended = tuple(said_last[-LOG_LINES:]), last_end(status)
-        unknown = next((line for line in reversed(said_last) if UNKNOWN_NAME.search(line)), None)
-        # What it said a while ago may have been cured since.
-        if unknown and (unknown in lines or _name_server_is_away(place)):
-            yield _dns(place, subject, unknown, lines if unknown in lines else (unknown,))
+        if unknown := next((line for line in reversed(said_last) if UNKNOWN_NAME.search(line)), None):
+            yield from _dns(place, subject, unknown, lines)
         if ended and not status.get("ready"):
             step = _crash_step(place, ended)
             again = f", {status['restartCount']} times so far" if status.get("restartCount") else ""
@@ -245,18 +243,22 @@ def _crash_step(place: Place, ended: str) -> str:
     return f"Correct what its last lines name; `datamill logs {place.component}` has more of them."
 
 
-def _dns(place: Place, subject: str, line: str, lines: tuple[str, ...]) -> Finding:
-    named = SERVICE.search(line)
+def _dns(place: Place, subject: str, line: str, lines: tuple[str, ...]) -> Iterator[Finding]:
+    named, recent = SERVICE.search(line), line in lines
     if _name_server_is_away(place):
         step = (
             f"Repair it first: `kubectl --context {place.cluster.context} -n kube-system get pods -l k8s-app=kube-dns`."
         )
-        return Finding(CauseKind.DNS, "the cluster's name server", "none of its pods is ready", step, lines)
-    if named and place.cluster.get(Ref("v1", "Service", named[2], named[1])) is None:
+        says = "none of its pods is ready"
+        yield Finding(CauseKind.DNS, "the cluster's name server", says, step, lines if recent else (line,))
+    elif not recent:
+        return  # what it said a while ago may have been cured since
+    elif named and place.cluster.get(Ref("v1", "Service", named[2], named[1])) is None:
         says = f"there is no service {named[1]} in namespace {named[2]}: {line.strip()}"
-        return Finding(CauseKind.DNS, subject, says, "Bring up the component that it belongs to: `datamill up`.", lines)
-    step = "Look whether the name is right, and whether a network policy keeps the pod from the name server."
-    return Finding(CauseKind.DNS, subject, f"a name is not known: {line.strip()}", step, lines)
+        yield Finding(CauseKind.DNS, subject, says, "Bring up the component that it belongs to: `datamill up`.", lines)
+    else:
+        step = "Look whether the name is right, and whether a network policy keeps the pod from the name server."
+        yield Finding(CauseKind.DNS, subject, f"a name is not known: {line.strip()}", step, lines)
 
 
 def _name_server_is_away(place: Place) -> bool:
