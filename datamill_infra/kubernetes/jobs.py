@@ -22,7 +22,7 @@ def hopeless(pods: Sequence[Object], events: Sequence[Object]) -> str | None:
         pods: of the job.
         events: about the job itself.
     """
-    if cause := next(filter(None, map(given_up, pods)), None):
+    if cause := given_up(*pods):
         return str(cause)
     refused = [event for event in events if event.get("reason") == REFUSED]
     if refused and not pods:

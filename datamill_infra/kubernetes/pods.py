@@ -100,10 +100,9 @@ def trouble(pod: Object) -> Trouble | None:
     return None
 
 
-def given_up(pod: Object) -> Trouble | None:
-    """What keeps a pod from running and is not cured by waiting, or ``None``."""
-    found = trouble(pod)
-    return found if found and found.final else None
+def given_up(*pods: Object) -> Trouble | None:
+    """What keeps the first of some pods from running and is not cured by waiting, or ``None``."""
+    return next((found for pod in pods if (found := trouble(pod)) and found.final), None)
 
 
 def story(pod: Object) -> str:

@@ -255,7 +255,7 @@ class HelmDriver(Driver):
         """See :meth:`Driver.starting`."""
         budget = self.deployment.spec(component).health.start_seconds
         pods = [pod for _, pod in self._pods(component)]
-        if any(map(given_up, pods)):
+        if given_up(*pods):
             return False
         for pod in pods:
             began = started_at(pod)
@@ -269,8 +269,8 @@ class HelmDriver(Driver):
         """See :meth:`Driver.wait`."""
 
         def hopeless() -> str | None:
-            causes = (given_up(pod) for _, pod in self._pods(component))
-            return next((str(cause) for cause in causes if cause), None)
+            cause = given_up(*(pod for _, pod in self._pods(component)))
+            return str(cause) if cause else None
 
         return wait_healthy(
             component,
