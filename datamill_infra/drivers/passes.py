@@ -99,7 +99,7 @@ class Pass:
         turns: Turns | None = None,
     ) -> None:
         self.needs = needs
-        self.turns = turns or Turns(needs, limit=len(needs))
+        self.turns = turns or Turns(needs)
         self.cancelled = cancelled
         self.on_event = on_event
         self.outcomes: dict[str, Outcome] = {}

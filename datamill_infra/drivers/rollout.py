@@ -157,8 +157,7 @@ class Rollout:
         needs = {name: self.deployment.resolution.dependencies(name) & wanted for name in order}
         self._revived = self.revive()
         self._settled = self._as_wanted(order)
-        # Turns are for starting; where nothing is to be started, nobody waits for one.
-        turns = Turns(needs, limit=len(needs)) if self._settled else Turns(needs)
+        turns = Turns(needs, {} if self._settled else {name: self._length(name) for name in order})
         run = Pass(needs, self._cancelled, on_event, turns)
         with self._finishing():
             outcomes = run.all(lambda name, notify: self._bring(name, wanted, notify))
@@ -275,6 +274,11 @@ class Rollout:
         observations = self._answers(driver, component, notify)
         summary = self._serve(component, wanted, notify, observations)
         return Outcome(component, "unchanged", change, summary, observations=observations, observed=seen)
+
+    def _length(self, component: str) -> float:
+        """The most seconds that its start may take; 0 when it has nothing to start."""
+        member = self.deployment.resolution.members[component]
+        return member.spec.health.start_seconds if member.starts else 0.0
 
     def _serve(self, component: str, wanted: set[str], notify: Notify, observations: Mapping[str, Observation]) -> str:
         """Give consumers what they claim of a healthy component, and pipelines its connection; sum up what it is."""

@@ -39,7 +39,8 @@ class HealthPart(Part):
     """How long to wait for the protocol probes of the provided capabilities.
 
     Attributes:
-        start_seconds: budget from start to the first success.
+        start_seconds: budget from start to the first success; where not all can start at once, what may take longer
+            starts earlier.
         timeout_seconds: of a single probe.
         interval_seconds: pause between probes while starting.
     """

@@ -61,6 +61,13 @@ class Member:
         """Capability to claim."""
         return self.spec.needs_of(self.provider, self.variant)
 
+    @property
+    def starts(self) -> bool:
+        """Whether its provider starts anything; else it is only asked."""
+        if self.provider == "helm":
+            return bool(self.spec.helm and self.spec.helm.selected(self.variant).units)
+        return self.provider == "embedded" and bool(self.spec.embedded and self.spec.embedded.entry)
+
 
 @dataclass(frozen=True)
 class Substitution:

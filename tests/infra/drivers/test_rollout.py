@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from infra.drivers.bench import Bench, alive
 
+from datamill_infra.drivers import rollout
 from datamill_infra.drivers.inspection import inspect
 from datamill_infra.drivers.lock import writer_lock
 from datamill_infra.drivers.passes import Event
+from datamill_infra.drivers.turns import Turns
 from datamill_infra.model.errors import PortTakenError, UnhealthyError
 from datamill_infra.model.plan import Action
 from datamill_infra.model.states import ReleaseState
@@ -82,6 +84,21 @@ def test_a_dependant_starts_only_after_what_it_needs_is_healthy(bench: Bench) ->
     bench.up(on_event=events.append)
     order = [(event.component, event.state) for event in events]
     assert order.index(("echo", "healthy")) < order.index(("parrot", "checking"))
+
+
+def test_turns_are_for_what_starts_and_go_by_what_a_start_may_take(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.home / "catalogue" / "nest").mkdir(parents=True)
+    nest = "title: Nest\nsummary: No process.\nhomepage: https://example.org\nlicence: MIT\nembedded: {entry: null}\n"
+    (bench.home / "catalogue" / "nest" / "component.yaml").write_text(nest)
+    birds = "title: Birds\nsummary: All.\ncomponents: [echo, parrot, nest]\n"
+    (bench.home / "flavours" / "birds.yaml").write_text(birds)
+    lengths: list[object] = []
+    monkeypatch.setattr(rollout, "Turns", lambda needs, given: lengths.append(given) or Turns(needs, given))
+    assert {"echo": "changed", "nest": "changed", "parrot": "changed"} == bench.statuses()
+    assert {"echo": "unchanged", "nest": "unchanged", "parrot": "unchanged"} == bench.statuses()
+    assert [{"echo": 20.0, "nest": 0.0, "parrot": 20.0}, {}] == lengths
 
 
 def test_a_claim_is_provisioned_at_the_provider_as_consumer_and_as_owner(bench: Bench) -> None:

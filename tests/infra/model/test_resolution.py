@@ -38,6 +38,23 @@ def test_levels_follow_the_needs_and_independent_components_share_one(shop: Room
     assert resolution.dependants_closure(["minio"]) == {"minio", "tracker", "server", "notebook"}
 
 
+@pytest.mark.parametrize(("target", "started"), [("embedded", {"frog"}), ("kind", {"newt"})])
+def test_what_has_no_process_and_no_unit_or_runs_elsewhere_is_not_started(
+    shop: Room, target: str, started: set[str]
+) -> None:
+    folder = shop.component("frog", "embedded: {}\nhelm: {units: []}\n")
+    (folder / "embedded.py").touch()
+    units = "[{name: newt, kind: resources, objects: [{kind: Pond}]}]"
+    shop.component("newt", f"embedded: {{entry: null}}\nhelm: {{units: {units}}}\n")
+    folder = shop.component("tracker", "provides: [mlflow]\nembedded: {}\nexternal: {mlflow: {}}\n")
+    (folder / "embedded.py").touch()
+    shop.flavour("f", "components: [frog, newt]\n")
+    where = "target: kind\ncontext: kind-kind\n" if target == "kind" else ""
+    choices = "extra: [tracker]\ncomponents: {tracker: {provider: external}}\n"
+    members = shop.deploy(f"flavour: f\n{where}{choices}").resolution.members
+    assert started == {name for name, member in members.items() if member.starts}
+
+
 def test_a_missing_capability_names_who_needs_it_and_who_could_provide_it(shop: Room) -> None:
     shop.flavour("f", "components: [tracker]\n")
     with pytest.raises(ConfigurationError) as caught:
