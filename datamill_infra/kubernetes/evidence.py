@@ -198,6 +198,8 @@ def _pod(place: Place, pod: Object, events: _Events) -> Iterator[Finding]:
         "RunContainerError",
     ):
         step = f"Put right what it names; `datamill up -c {place.component}` makes our own objects again."
+        if not cause.final and cause.reason == "CreateContainerConfigError":
+            step = "Its node has not read it yet and tries again by itself; if this lasts, look at that node's kubelet."
         yield Finding(CauseKind.CONFIGURATION, subject, f"{cause.reason} ({cause.message})", step)
     yield from _mounts(place, subject, said, pod)
     if pod.get("status", {}).get("phase") == "Pending" and not _started(pod):

@@ -24,6 +24,12 @@ FINAL = frozenset(
 )
 """Reasons that no waiting cures: an image that is not to be had, a Secret that is not there."""
 
+UNREAD = ("failed to sync", "not registered", "not yet been read")
+"""What a kubelet says instead of a container's configuration before it has read it; it tries again by itself.
+
+From Kubernetes 1.34: ``pkg/kubelet/util/manager/watch_based_manager.go`` and ``pkg/kubelet/kubelet_pods.go``.
+"""
+
 CRASHING = "CrashLoopBackOff"
 HOPELESS_RESTARTS = 3
 LOG_LINES = 15
@@ -88,7 +94,8 @@ def trouble(pod: Object) -> Trouble | None:
             if reason == CRASHING and (ended := last_end(status)):
                 message = ended
             crashed = reason == CRASHING and int(status.get("restartCount", 0)) >= HOPELESS_RESTARTS
-            return Trouble(name, reason, message, final=reason in FINAL or crashed)
+            refused = reason in FINAL and not any(words in message for words in UNREAD)
+            return Trouble(name, reason, message, final=refused or crashed)
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return Trouble(

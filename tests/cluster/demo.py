@@ -92,16 +92,16 @@ class Demo(Mill):
 
     def bring_up(self) -> None:
         """``datamill up``; what it shows is kept, with the second at which it was heard."""
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [*DATAMILL, "--home", str(self.home), "up"],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
-        assert process.stdout is not None
-        self.heard = [(time.monotonic(), line.rstrip()) for line in process.stdout]
-        assert 0 == process.wait(), "\n".join(line for _, line in self.heard)
+        ) as process:
+            assert process.stdout is not None
+            self.heard = [(time.monotonic(), line.rstrip()) for line in process.stdout]
+        assert 0 == process.returncode, "\n".join(line for _, line in self.heard)
 
     def ask(self, text: str, **variables: object) -> Any:  # noqa: ANN401  (JSON)
         """GraphQL, through the proxy."""

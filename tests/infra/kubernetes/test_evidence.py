@@ -137,6 +137,12 @@ def test_what_a_container_waits_for_is_told(bog: Bog, reason: str, kind: CauseKi
     assert [(kind, f"{reason} (because)")] == [(one.kind, one.says) for one in bog.found()]
 
 
+def test_a_configuration_that_its_node_has_not_read_yet_is_nothing_to_put_right(bog: Bog) -> None:
+    waits = {"reason": "CreateContainerConfigError", "message": "failed to sync secret cache: timed out"}
+    bog.pod({"waiting": waits}, phase="Pending")
+    assert "tries again by itself" in bog.first().step
+
+
 def test_the_image_is_named(bog: Bog) -> None:
     bog.pod({"waiting": {"reason": "ErrImagePull", "message": ""}}, phase="Pending")
     assert "frog:1" in bog.first().step

@@ -31,6 +31,9 @@ KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
         (pod(waiting("ImagePullBackOff", "no such tag")), "pod frog-0: ImagePullBackOff (no such tag)", True),
         (pod(waiting("ErrImagePull", "slow")), "pod frog-0: ErrImagePull (slow)", False),
         (pod(waiting("CreateContainerConfigError", 'secret "x" not found')), 'secret "x" not found', True),
+        (pod(waiting("CreateContainerConfigError", "failed to sync secret cache: timed out")), "timed out", False),
+        (pod(waiting("CreateContainerConfigError", "services have not yet been read")), "not yet been read", False),
+        (pod(waiting("CreateContainerConfigError", 'object "mill"/"x" not registered')), "not registered", False),
         (
             pod(waiting("CrashLoopBackOff", "back-off", restartCount=1, lastState=KILLED)),
             "status 137 (OOMKilled)",
