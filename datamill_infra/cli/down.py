@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from datamill_infra.cli.asking import ask
 from datamill_infra.cli.clusters import context_option
 from datamill_infra.cli.output import as_json_option, print_columns, print_json
 from datamill_infra.cli.root import COMMANDS
@@ -90,6 +90,5 @@ def _require(verdicts: list[Verdict]) -> None:
 
 def _ask(deployment: Deployment, components: tuple[str, ...]) -> None:
     what = ", ".join(sorted(deployment.resolution.dependants_closure(components))) if components else "all components"
-    if not sys.stdin.isatty():
-        raise click.UsageError(f"--delete-data deletes the data of {what} in {deployment.home}. Confirm with --yes.")
-    click.confirm(f"Delete the data of {what} in {deployment.home}?", abort=True, err=True)
+    what = f"the data of {what} in {deployment.home}"
+    ask(f"Delete {what}?", f"--delete-data deletes {what}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from datamill_infra.cli.asking import ask
 from datamill_infra.cli.clusters import context_option
 from datamill_infra.cli.root import COMMANDS
 
@@ -38,8 +38,6 @@ def command(
     chosen = parts or there
     what = f"{' and '.join(chosen)} of {deployment.home}"
     if replace and not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"--replace deletes {what}. Confirm with --yes.")
-        click.confirm(f"Delete {what} first?", abort=True, err=True)
+        ask(f"Delete {what} first?", f"--replace deletes {what}")
     put_back(deployment, folder, chosen, lambda step: click.echo(step, err=True), replace=replace)
     click.echo(f"Restored from {backup.made_at}: {', '.join(chosen)}.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from datamill_infra.cli.asking import ask
 from datamill_infra.cli.cluster import VERBS, name_argument, provider_option
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def command(name: str, kind: str, *, yes: bool, place: Place) -> None:
     from datamill_infra.clusters.providers import provider
 
     chosen = provider(kind, place)
+    what = f"the cluster {chosen.context(name)} with all its volumes"
     if not yes:
-        click.confirm(f"Remove the cluster {chosen.context(name)} with all its volumes?", abort=True)
+        ask(f"Remove {what}?", f"This removes {what}")
     chosen.delete(name, notify=lambda step: click.echo(step, err=True))
