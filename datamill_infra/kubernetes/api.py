@@ -19,8 +19,9 @@ from urllib.parse import quote, urlsplit
 import urllib3
 import yaml
 from kubernetes import client, config
-from kubernetes.stream import portforward
+from websocket import WebSocketBadStatusException, WebSocketException
 
+from datamill_infra.kubernetes.channels import open_channels
 from datamill_infra.kubernetes.cluster import FIELD_MANAGER, Cluster, Kind, Resource
 from datamill_infra.kubernetes.errors import (
     ClusterError,
@@ -29,6 +30,7 @@ from datamill_infra.kubernetes.errors import (
     RefusedError,
     UnreachableError,
 )
+from datamill_infra.kubernetes.tunnel import tunnel
 from datamill_infra.model.errors import ConfigurationError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("datamill.kubernetes")
 
 DEFAULT = "~/.kube/config"
-FORWARDING = "Kubernetes port forward proxy"
-"""How the client names its threads."""
 INSIDE = "kubernetes.default.svc"
 """The API server as pods see it; a context that names it works in its own cluster only."""
 
@@ -200,19 +200,15 @@ class ApiServer(Cluster):
         execute(self._client, path, container, command, stdin, stdout)
 
     def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
-        """See :meth:`Cluster.connect`. The client's way to open a stream replaces a method of it: one client each."""
-        mute_forwards()
-        own = client.CoreV1Api(client.ApiClient(self._client.configuration))
+        """See :meth:`Cluster.connect`."""
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward"
         try:
-            forward = portforward(own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-            # Its thread ends without closing the connection when the server ends the stream first.
-            weakref.finalize(forward, forward.websocket.shutdown)
-            # What came together with the server's answer has been decrypted, and its thread waits for the socket, which
-            # is read already: with a server that speaks first, for ever. The answer to a ping wakes it.
-            forward.websocket.ping()
-        except Exception as error:  # the websocket's own kinds of errors come as they are, also when nobody listens
+            return tunnel(open_channels(self._client, path, [("ports", str(port))]))
+        except WebSocketBadStatusException as error:
+            refused = client.ApiException(error.status_code, str(error))
+            raise self._failed("CONNECT", f"pod {pod}, port {port}", refused) from error
+        except (WebSocketException, OSError) as error:
             raise self._failed("CONNECT", f"pod {pod}, port {port}", error) from error
-        return cast("socket.socket", forward.socket(port))
 
     def _path(self, api_version: str, kind: str, namespace: str, name: str = "") -> str | None:
         found = self.resource(api_version, kind)
@@ -296,22 +292,6 @@ def contexts() -> list[str]:
     files = [Path(name) for name in (_kubeconfig() or DEFAULT).split(os.pathsep)]
     found = [yaml.safe_load(file.expanduser().read_text(encoding="utf-8")) for file in files if file.exists()]
     return [str(entry["name"]) for content in found for entry in (content or {}).get("contexts") or []]
-
-
-def mute_forwards() -> None:
-    """Have the client's forwarding threads end without a traceback when a pod closes its side; the reader is told."""
-    before = threading.excepthook
-    if getattr(before, "__module__", "") == __name__:
-        return
-
-    def hook(args: threading.ExceptHookArgs) -> None:
-        forwarding = args.thread is not None and args.thread.name.startswith(FORWARDING)
-        if forwarding and isinstance(args.exc_value, OSError):
-            logger.debug("%s ended: %s", args.thread, args.exc_value)
-        else:
-            before(args)
-
-    threading.excepthook = hook
 
 
 def _client(context: str) -> client.ApiClient:

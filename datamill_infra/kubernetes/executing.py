@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from kubernetes.stream import ws_client
 from websocket import ABNF, WebSocketException
 
+from datamill_infra.kubernetes.channels import open_channels
 from datamill_infra.kubernetes.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -50,11 +50,8 @@ def execute(
     query = [("container", container), ("stdout", "true"), ("stderr", "true")]
     query += [("stdin", "true")] if stdin else []
     query += [("command", word) for word in command]
-    headers: dict[str, str] = {"sec-websocket-protocol": "v4.channel.k8s.io"}
-    client.update_params_for_auth(headers, query, ["BearerToken"])
-    url = ws_client.get_websocket_url(client.configuration.host + path, query)
     try:
-        socket = ws_client.create_websocket(client.configuration, url, headers)
+        socket = open_channels(client, path, query)
     except (WebSocketException, OSError) as error:
         raise _failed(path, command, str(error)) from error
     try:

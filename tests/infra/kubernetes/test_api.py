@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from infra.kubernetes.standin import StandIn
+from websocket import WebSocketBadStatusException
 
 from datamill_infra.kubernetes import api
-from datamill_infra.kubernetes.api import FORWARDING, ApiServer, mute_forwards
+from datamill_infra.kubernetes.api import ApiServer
 from datamill_infra.kubernetes.cluster import Cluster, Kind
 from datamill_infra.kubernetes.errors import (
     ClusterError,
@@ -144,19 +145,57 @@ def test_a_stream_reaches_a_pods_port_and_ends_with_it(both: Both) -> None:
     listener.close()
 
 
-def test_a_stream_that_ends_before_it_was_used_is_an_error_of_ours(
-    standin: StandIn, monkeypatch: pytest.MonkeyPatch
+def test_a_stream_carries_much_in_both_directions_at_once(both: Both) -> None:
+    door, behind = both
+    down, up = random.Random(1).randbytes(64 << 20), random.Random(2).randbytes(8 << 20)
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            one, _ = listener.accept()
+            with one:
+                saying = threading.Thread(target=one.sendall, args=(down,))
+                saying.start()
+                heard.append(_all(one, len(up)))
+                saying.join()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        behind.ports["kafka-0", 9092] = listener.getsockname()[1]
+        with door.connect("mill", "kafka-0", 9092) as stream:
+            asking = threading.Thread(target=stream.sendall, args=(up,))
+            asking.start()
+            assert down == _all(stream, len(down))
+            asking.join()
+            thread.join()
+            assert b"" == stream.recv(1)
+    assert [up] == heard
+
+
+def _all(stream: socket.socket, size: int) -> bytes:
+    found = bytearray()
+    while len(found) < size and (part := stream.recv(1 << 20)):
+        found += part
+    return bytes(found)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (ssl.SSLEOFError("EOF occurred in violation of protocol"), UnreachableError, "EOF occurred"),
+        (WebSocketBadStatusException("Handshake: %d %s", 403, "Forbidden"), RefusedError, "pod kafka-0, port 9092"),
+    ],
+)
+def test_a_stream_that_cannot_be_opened_is_an_error_of_ours(
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch, error: Exception, kind: type[ClusterError], told: str
 ) -> None:
     del standin
 
-    def gone() -> None:
-        raise ssl.SSLEOFError("EOF occurred in violation of protocol")
+    def refuse(*_: object) -> None:
+        raise error
 
-    class Stream:  # of a pod where nobody listens
-        websocket = SimpleNamespace(ping=gone, shutdown=lambda: None)
-
-    monkeypatch.setattr(api, "portforward", lambda *_, **__: Stream())
-    with pytest.raises(ClusterError, match="EOF occurred"):
+    monkeypatch.setattr(api, "open_channels", refuse)
+    with pytest.raises(kind, match=told):
         ApiServer("stand-in").connect("mill", "kafka-0", 9092)
 
 
@@ -199,15 +238,3 @@ def unused_port() -> Callable[[], int]:
             return int(one.getsockname()[1])
 
     return find
-
-
-@pytest.mark.parametrize(("error", "told"), [(ConnectionError("ended"), []), (ValueError("a fault"), ["a fault"])])
-def test_a_stream_that_a_pod_ends_leaves_no_traceback_and_a_fault_does(
-    error: Exception, told: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard: list[str] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: heard.append(str(args.exc_value)))
-    mute_forwards()
-    thread = threading.Thread(name=f"{FORWARDING}: 9092")
-    threading.excepthook(threading.ExceptHookArgs([type(error), error, None, thread]))
-    assert told == heard
