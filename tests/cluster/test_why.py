@@ -132,9 +132,10 @@ def test_plan_refuses_what_does_not_fit_with_the_numbers(mill: Mill) -> None:
 
 def test_logs_are_followed_into_the_pod_that_takes_the_place_of_another(mill: Mill) -> None:
     assert mill.run("logs", "s3proxy", "-n", "5").stdout
-    following = mill.start("logs", "s3proxy", "-n", "0", "-f")
-    mill.cluster.delete(Ref("v1", "Pod", mill.namespace, "s3proxy-0"))
+    following = mill.start("logs", "s3proxy", "-n", "1", "-f")
     assert following.stdout is not None
+    assert following.stdout.readline().strip()  # it follows the pod that is there
+    mill.cluster.delete(Ref("v1", "Pod", mill.namespace, "s3proxy-0"))
     assert following.stdout.readline().strip()
     following.send_signal(signal.SIGINT)
     following.communicate()
