@@ -49,6 +49,7 @@ class Flavour(Part):
         extends: the flavour this one starts from.
         components: what a flavour that extends nothing consists of.
         by_provider: components in addition, where the target obtains components this way.
+        by_target: kind of target to what stands in the place of components there.
         add: components added to the extended flavour.
         drop: components of the extended flavour that are left out, with what it said about them.
         override: component to changes.
@@ -62,6 +63,7 @@ class Flavour(Part):
     extends: Name | None = None
     components: Names = ()
     by_provider: dict[Literal["embedded", "helm"], Names] = Field(default_factory=dict)
+    by_target: dict[Name, dict[Name, Name]] = Field(default_factory=dict)
     add: Names = ()
     drop: Names = ()
     override: dict[Name, Annotated[OverridePart, Field()]] = Field(default_factory=dict)
@@ -92,6 +94,7 @@ class FlatFlavour:
         lineage: the flavours it is made of, root first.
         components: component to the place (file, line, key) that names it.
         by_provider: the same for those that only a target's provider has.
+        by_target: kind of target to component to what stands in its place there, with the place that says so.
         overrides: root first, each with the document that its lines refer to.
         bind: capability to component, with the place that says so.
     """
@@ -102,16 +105,20 @@ class FlatFlavour:
     lineage: tuple[str, ...]
     components: dict[str, str] = field(default_factory=dict)
     by_provider: dict[str, dict[str, str]] = field(default_factory=dict)
+    by_target: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
     overrides: tuple[tuple[Document, dict[str, OverridePart]], ...] = ()
     bind: dict[str, tuple[str, str]] = field(default_factory=dict)
 
-    def on(self, provider: str) -> dict[str, str]:
-        """Component to place, where the target obtains components by ``provider``."""
-        return {**self.components, **self.by_provider.get(provider, {})}
+    def on(self, target: Target) -> dict[str, str]:
+        """Component to place, on one target."""
+        found = {**self.components, **self.by_provider.get(target.provider, {})}
+        instead = self.by_target.get(target.kind, {})
+        return dict(instead.get(name, (name, place)) for name, place in found.items())
 
     def everywhere(self) -> set[str]:
         """All components that it has on some target."""
-        return set(self.components).union(*self.by_provider.values())
+        instead = {name for places in self.by_target.values() for name, _ in places.values()}
+        return set(self.components).union(instead, *self.by_provider.values())
 
     def to_dict(self) -> dict[str, object]:
         """For ``--json``."""
@@ -122,6 +129,9 @@ class FlatFlavour:
             "lineage": list(self.lineage),
             "components": list(self.components),
             "by_provider": {provider: list(names) for provider, names in self.by_provider.items()},
+            "by_target": {
+                kind: {name: other for name, (other, _) in places.items()} for kind, places in self.by_target.items()
+            },
             "bind": {capability: component for capability, (component, _) in self.bind.items()},
         }
 
@@ -223,9 +233,27 @@ def _extend(base: FlatFlavour, flavour: Flavour) -> FlatFlavour:
         (*base.lineage, flavour.name),
         components,
         by_provider,
+        _instead(base, flavour, {*components, *(name for names in by_provider.values() for name in names)}),
         (*kept, (document, dict(flavour.override))),
         bind,
     )
+
+
+def _instead(base: FlatFlavour, flavour: Flavour, known: set[str]) -> dict[str, dict[str, tuple[str, str]]]:
+    """What stands in the place of ``known`` components, by kind of target."""
+    dropped, document = set(flavour.drop), flavour.document
+    found = {
+        kind: {name: other for name, other in places.items() if not {name, other[0]} & dropped}
+        for kind, places in base.by_target.items()
+    }
+    for kind, places in flavour.by_target.items():
+        Target.of(kind, where=document.where(("by_target", kind)))
+        for name, other in places.items():
+            where = document.where(("by_target", kind, name))
+            if name not in known:
+                raise UnknownNameError(f"component of {flavour.name!r}", name, known, where=where)
+            found.setdefault(kind, {})[name] = (other, where)
+    return found
 
 
 def default_flavour_folders(home: Path | None = None) -> list[Path]:

@@ -60,6 +60,22 @@ def test_a_flavour_may_have_other_components_on_a_cluster(filled: Room) -> None:
     assert {"dataless", "server"} == set(filled.resolve("fewer").members)
 
 
+def test_something_else_may_stand_in_a_components_place_on_one_kind_of_target(filled: Room) -> None:
+    for name in ("large", "small", "tiny"):
+        filled.component(name, "provides: [s3]\nhelm: {units: []}\n")
+    filled.flavour("sized", "components: [large]\nby_target: {lab: {large: small}}\noverride: {small: {}}\n")
+    filled.flavour("mine", "extends: sized\nby_target: {kind: {large: small}, lab: {large: tiny}}\n")
+    filled.flavour("fewer", "extends: sized\ndrop: [small]\n")
+
+    def on(flavour: str, target: str) -> list[str]:
+        return list(filled.resolve(flavour, target=target).members)
+
+    assert [["large"], ["small"]] == [on("sized", "kind"), on("sized", "lab")]
+    assert [["small"], ["tiny"]] == [on("mine", "kind"), on("mine", "lab")]
+    assert ["large"] == on("fewer", "lab")
+    assert "by_target.lab.large" in filled.resolve("sized", target="lab").members["small"].where
+
+
 def test_the_users_flavour_hides_one_of_the_package(room: Room) -> None:
     other = Room(room.home / "other")
     mine, theirs = room.flavour("demo", "components: [a]\n"), other.flavour("demo", "components: [b]\n")
@@ -74,6 +90,14 @@ def test_the_users_flavour_hides_one_of_the_package(room: Room) -> None:
             r"flavours/bad\.yaml:3: extends: there is no flavour 'bse'.*Did you mean 'base'\?",
         ),
         ("components: [broker, strore]\n", r"bad\.yaml:3: components\[1\]: there is no component 'strore'.*'store'"),
+        (
+            "extends: base\nby_target: {lub: {broker: tracker}}\n",
+            r"bad\.yaml:4: by_target\.lub: there is no target 'lub'.*'lab'",
+        ),
+        (
+            "extends: base\nby_target: {lab: {brokr: tracker}}\n",
+            r"bad\.yaml:4: by_target\.lab\.brokr: there is no component of 'bad' 'brokr'.*'broker'",
+        ),
         ("extends: base\nadd: [trackr]\n", r"bad\.yaml:4: add\[0\]: there is no component 'trackr'.*'tracker'"),
         (
             "extends: base\ndrop: [brokr]\n",

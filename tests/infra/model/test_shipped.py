@@ -9,7 +9,8 @@ import pytest
 
 from datamill_infra.model.catalogue import Catalogue
 from datamill_infra.model.deployment import Deployment
-from datamill_infra.model.flavours import Flavours
+from datamill_infra.model.flavours import Flavours, resolve_flavour
+from datamill_infra.model.targets import Target, target_kinds
 
 CATALOGUE = Catalogue.load()
 FLAVOURS = Flavours.load()
@@ -43,6 +44,16 @@ def test_every_flavour_resolves_on_this_machine(name: str, tmp_path: Path) -> No
         for connection in deployment.rendered(component).connections.values():
             assert connection.component == component
     assert FLAVOURS[name].summary.endswith(".")
+
+
+@pytest.mark.parametrize("name", FLAVOURS.names())
+def test_the_object_store_is_seaweedfs_on_clusters_and_s3proxy_where_nothing_comes_from_the_internet(name: str) -> None:
+    stores = {
+        kind: resolve_flavour(name, FLAVOURS, CATALOGUE, target=Target.of(kind, ["storage-class"])).bound["s3"]
+        for kind in target_kinds()
+    }
+    assert {"embedded", "lab"} == {kind for kind, store in stores.items() if store == "s3proxy"}
+    assert {"s3proxy", "seaweedfs"} == set(stores.values())
 
 
 def test_the_demo_has_what_the_example_pipelines_need(tmp_path: Path) -> None:
