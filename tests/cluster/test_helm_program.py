@@ -17,6 +17,7 @@ from infra.drivers.helm.pond import Pond
 from infra.kubernetes.standin import StandIn
 
 from datamill_infra.drivers.helm.binary import HelmBinary
+from datamill_infra.drivers.helm.door import HelmError
 from datamill_infra.kubernetes.api import ApiServer
 from datamill_infra.kubernetes.cluster import Cluster
 from datamill_infra.kubernetes.objects import Ref
@@ -98,3 +99,9 @@ def test_chart_of_a_repository_is_pulled_and_its_definitions_are_apart(tmp_path:
     assert "frog-1.2.3.tgz" == pulled.name
     assert ["ponds.example.org"] == [item["metadata"]["name"] for item in HelmBinary().definitions(pulled)]
     assert ["ConfigMap"] == [item["kind"] for item in HelmBinary().template("frog", "pond", pulled, [])]
+
+
+def test_a_repository_that_cannot_be_reached_is_told_with_what_to_look_at(tmp_path: Path) -> None:
+    with pytest.raises(HelmError, match="cannot be reached") as caught:
+        HelmBinary().pull("http://127.0.0.1:9", "frog", "1.2.3", tmp_path)
+    assert "whether this machine reaches it" in str(caught.value.instruction)

@@ -30,6 +30,7 @@ MAJOR = 4
 """Version 3 applies on the client, which cannot take back a field that somebody else owns."""
 
 HOOK = "helm.sh/hook"
+VALUES_STEP = "Correct what it names; `datamill show COMPONENT --values` has the origin of each value."
 SECONDS = 120
 KEPT_REVISIONS = 5
 PR_SET_PDEATHSIG = 1
@@ -65,7 +66,8 @@ class HelmBinary(Helm):
     def pull(self, source: str, chart: str | None, version: str, into: Path) -> Path:
         """See :meth:`Helm.pull`."""
         named = [source] if chart is None else [chart, "--repo", source]
-        self._run("pull", *named, "--version", version, "--destination", str(into))
+        step = "See whether this machine reaches it. What was pulled once is kept, and needs no network."
+        self._run("pull", *named, "--version", version, "--destination", str(into), step=step)
         return next(into.glob("*.tgz"))
 
     def upgrade(
@@ -98,7 +100,7 @@ class HelmBinary(Helm):
         options = ("--kube-context", context, "--namespace", namespace, "--timeout", f"{SECONDS}s")
         self._run("uninstall", release, "--ignore-not-found", *options)
 
-    def _run(self, *arguments: str) -> str:
+    def _run(self, *arguments: str, step: str = VALUES_STEP) -> str:
         command = [_program(), *arguments]
         logger.info("%s", shlex.join(command))
         try:
@@ -111,7 +113,7 @@ class HelmBinary(Helm):
         if finished.returncode != 0:
             raise HelmError(
                 f"helm {arguments[0]} {arguments[1]} failed: {_said(finished.stderr)}",
-                instruction="Correct what it names; `datamill show COMPONENT --values` has the origin of each value.",
+                instruction=step,
             )
         return finished.stdout
 
