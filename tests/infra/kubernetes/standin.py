@@ -35,6 +35,7 @@ SERVED = (
     ("coordination.k8s.io/v1", "Lease"),
 )
 VERBS = ["create", "delete", "get", "list", "patch", "update", "watch"]
+LARGEST_FRAME = 1 << 20
 MAGIC = b"k8s\0"
 """Begins what Helm sends in Kubernetes' binary form: its own records, which are Secrets."""
 
@@ -232,10 +233,13 @@ class StandIn:
         for channel in (0, 1):
             await send({"type": "websocket.send", "bytes": bytes([channel]) + port.to_bytes(2, "little")})
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.cluster.ports[pod, port])
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self.cluster.ports[pod, port], limit=LARGEST_FRAME
+            )
         except OSError:
             await send({"type": "websocket.send", "bytes": b"\x01refused"})
-            await send({"type": "websocket.close"})
+            async for _ in _frames(receive):
+                pass  # whoever asked has to go
             return
         back = asyncio.create_task(_pump(reader, send))
         async for data in _frames(receive):
@@ -251,7 +255,7 @@ async def _frames(receive: Any) -> AsyncIterator[bytes]:  # noqa: ANN401  (ASGI)
 
 async def _pump(reader: asyncio.StreamReader, send: Any) -> None:  # noqa: ANN401  (ASGI)
     with contextlib.suppress(Exception):  # the other side has gone
-        while data := await reader.read(65_536):
+        while data := await reader.read(LARGEST_FRAME):
             await send({"type": "websocket.send", "bytes": b"\x00" + data})
         await send({"type": "websocket.close"})
 

@@ -172,6 +172,12 @@ def test_a_stream_carries_much_in_both_directions_at_once(both: Both) -> None:
     assert [up] == heard
 
 
+def test_a_stream_to_a_port_where_nobody_listens_ends(standin: StandIn, unused_port: Callable[[], int]) -> None:
+    standin.cluster.ports["kafka-0", 9092] = unused_port()
+    with ApiServer("stand-in").connect("mill", "kafka-0", 9092) as stream:
+        assert b"" == stream.recv(1)
+
+
 def _all(stream: socket.socket, size: int) -> bytes:
     found = bytearray()
     while len(found) < size and (part := stream.recv(1 << 20)):

@@ -65,6 +65,9 @@ def test_something_else_may_stand_in_a_components_place_on_one_kind_of_target(fi
         filled.component(name, "provides: [s3]\nhelm: {units: []}\n")
     filled.flavour("sized", "components: [large]\nby_target: {lab: {large: small}}\noverride: {small: {}}\n")
     filled.flavour("mine", "extends: sized\nby_target: {kind: {large: small}, lab: {large: tiny}}\n")
+    filled.component("pump", "provides: [water]\nhelm: {units: []}\n")
+    filled.component("well", "provides: [water]\nhelm: {units: []}\n")
+    filled.flavour("both", "extends: sized\nadd: [pump]\nby_target: {lab: {pump: well}}\n")
     filled.flavour("fewer", "extends: sized\ndrop: [small]\n")
 
     def on(flavour: str, target: str) -> list[str]:
@@ -73,6 +76,7 @@ def test_something_else_may_stand_in_a_components_place_on_one_kind_of_target(fi
     assert [["large"], ["small"]] == [on("sized", "kind"), on("sized", "lab")]
     assert [["small"], ["tiny"]] == [on("mine", "kind"), on("mine", "lab")]
     assert ["large"] == on("fewer", "lab")
+    assert ["small", "well"] == on("both", "lab")
     assert "by_target.lab.large" in filled.resolve("sized", target="lab").members["small"].where
 
 
