@@ -56,6 +56,12 @@ def test_the_object_store_is_seaweedfs_on_clusters_and_s3proxy_where_nothing_com
     assert {"s3proxy", "seaweedfs"} == set(stores.values())
 
 
+def test_runs_are_let_out_to_the_object_store_of_clusters(tmp_path: Path) -> None:
+    (tmp_path / "deployment.yaml").write_text("flavour: demo\ntarget: kind\ncontext: kind-mill\n")
+    values = Deployment.load(tmp_path).rendered("seaweedfs").units["seaweedfs"].tree()
+    assert {"app.kubernetes.io/part-of": "datamill"} == values["podLabels"]
+
+
 def test_the_demo_has_what_the_example_pipelines_need(tmp_path: Path) -> None:
     bound = Deployment.preview(tmp_path, "demo").resolution.bound
     needed = {"kafka", "s3", "mqtt", "amqp", "mlflow", "inference", "dask", "spark", "datasets"}
