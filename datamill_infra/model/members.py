@@ -199,7 +199,8 @@ def select(
         ConfigurationError: a component cannot be had on the target, or is legacy without a replacement.
     """
     selection = Selection(flavour, catalogue, target, choices)
-    for name, where in flavour.on(target).items():
+    here = flavour.on(target)
+    for name, where in here.items():
         spec = catalogue.find(name, where=where)
         if spec.legacy is None:
             selection.add(spec, why=f"flavour {flavour.name}", where=where, own=True)
@@ -212,7 +213,7 @@ def select(
         for other in spec.legacy.replaced_by:
             replacement = catalogue.find(other, where=spec.document.where(("legacy", "replaced_by")))
             selection.add(replacement, why=f"in place of {name}, which is legacy", where=where, own=True)
-    elsewhere = flavour.everywhere() - flavour.on(target).keys()
+    elsewhere = flavour.everywhere() - here.keys()
     for document, parts in flavour.overrides:
         for name in parts:
             if name not in selection.members and name not in elsewhere:
